@@ -1,0 +1,1 @@
+"""Label files and the images they name: readers, writers, and the on-disk formats of known data sets."""

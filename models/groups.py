@@ -1,0 +1,102 @@
+"""Similarity groups: which classes are mistaken for one another.
+
+The group of a class ``a`` is the set ``G_a`` of Gare and Galeotti (2021), eq. 2. Groups are kept per class, may overlap,
+and need not be symmetric; a partition of the classes is the special case. ``a`` itself always belongs to ``G_a``.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class GroupsError(ValueError):
+    """The groups do not fit the classes; the message names the offending class."""
+
+
+class SimilarityGroups:
+    """The similarity group of every class, as a boolean membership matrix.
+
+    ``membership[a, b]`` is true where ``b`` is in ``G_a``; shape ``[K, K]``, the diagonal is true.
+    """
+
+    def __init__(self, classes: Sequence[str], membership: NDArray[np.bool_]) -> None:
+        self.classes = tuple(classes)
+        self.membership = np.asarray(membership, dtype=bool)
+        if len(set(self.classes)) != len(self.classes):
+            raise GroupsError("class names must be unique")
+        if self.membership.shape != (len(self.classes), len(self.classes)):
+            raise GroupsError(f"membership must be K x K for K = {len(self.classes)} classes")
+        if not self.membership.diagonal().all():
+            raise GroupsError("every class must belong to its own group")
+
+    @classmethod
+    def from_lists(cls, classes: Sequence[str], groups: Iterable[Iterable[str]]) -> Self:
+        """Build from lists of class names: ``G_a`` is the union of the lists that name ``a``.
+
+        Classes not named in any list stand alone. Raises ``GroupsError`` for an unknown or repeated class.
+        """
+        index = {name: i for i, name in enumerate(classes)}
+        membership = np.eye(len(classes), dtype=bool)
+        for group in groups:
+            names = list(group)
+            unknown = [name for name in names if name not in index]
+            if unknown:
+                raise GroupsError(f"group {names} names {unknown[0]!r}, which is not one of the classes {list(classes)}")
+            if len(set(names)) != len(names):
+                raise GroupsError(f"group {names} names a class twice")
+            members = [index[name] for name in names]
+            membership[np.ix_(members, members)] = True
+        return cls(classes, membership)
+
+    @classmethod
+    def singletons(cls, classes: Sequence[str]) -> Self:
+        """Every class alone."""
+        return cls.from_lists(classes, [])
+
+    @property
+    def is_partition(self) -> bool:
+        """Whether the groups are disjoint: any two are equal or have nothing in common."""
+        m = self.membership
+        return bool((m == m.T).all() and (m[:, :, None] & m[None, :, :] <= m[:, None, :]).all())
+
+    def of(self, class_index: int) -> list[str]:
+        """Names of the classes in the group of one class, in class order."""
+        return [self.classes[b] for b in np.flatnonzero(self.membership[class_index])]
+
+    def distinct(self) -> list[list[int]]:
+        """Each different group once, as sorted class indices, in the order of its first class."""
+        seen: dict[tuple[int, ...], None] = {}
+        for row in self.membership:
+            seen.setdefault(tuple(int(b) for b in np.flatnonzero(row)))
+        return [list(group) for group in seen]
+
+    def as_lists(self) -> list[list[str]]:
+        """Each group of more than one class once, as class names: the form of a groups file."""
+        return [[self.classes[b] for b in group] for group in self.distinct() if len(group) > 1]
+
+
+class _GroupsFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    groups: list[list[str]]
+
+
+def parse_groups(text: str | bytes, classes: Sequence[str]) -> SimilarityGroups:
+    """Read ``{"groups": [["Shirt", "T-shirt/top"], ...]}``; raises ``GroupsError`` saying what is wrong."""
+    try:
+        content = _GroupsFile.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the document"
+        raise GroupsError(
+            f'groups: {where}: {first["msg"]}; expected {{"groups": [["Shirt", "T-shirt/top"], ...]}}'
+        ) from error
+    return SimilarityGroups.from_lists(classes, content.groups)
+
+
+def read_groups(path: Path, classes: Sequence[str]) -> SimilarityGroups:
+    """Read a groups file."""
+    return parse_groups(path.read_bytes(), classes)
