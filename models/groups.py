@@ -1,7 +1,7 @@
 """Similarity groups: which classes are mistaken for one another.
 
-The group of a class ``a`` is the set ``G_a`` of Gare and Galeotti (2021), eq. 2. Groups are kept per class, may overlap,
-and need not be symmetric; a partition of the classes is the special case. ``a`` itself always belongs to ``G_a``.
+The group of a class ``a`` is the set ``G_a`` of Gare and Galeotti (2021), eq. 2. Groups are kept per class, may
+overlap, and need not be symmetric; a partition of the classes is the special case. ``a`` itself belongs to ``G_a``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ class SimilarityGroups:
             names = list(group)
             unknown = [name for name in names if name not in index]
             if unknown:
-                raise GroupsError(f"group {names} names {unknown[0]!r}, which is not one of the classes {list(classes)}")
+                raise GroupsError(f"group {names} names {unknown[0]!r}, not one of the classes {list(classes)}")
             if len(set(names)) != len(names):
                 raise GroupsError(f"group {names} names a class twice")
             members = [index[name] for name in names]
@@ -60,8 +60,7 @@ class SimilarityGroups:
     @property
     def is_partition(self) -> bool:
         """Whether the groups are disjoint: any two are equal or have nothing in common."""
-        m = self.membership
-        return bool((m == m.T).all() and (m[:, :, None] & m[None, :, :] <= m[:, None, :]).all())
+        return sum(len(group) for group in self.distinct()) == len(self.classes)
 
     def of(self, class_index: int) -> list[str]:
         """Names of the classes in the group of one class, in class order."""
