@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from models.errors import LookalikeError
 
-class GroupsError(ValueError):
+
+class GroupsError(LookalikeError, ValueError):
     """The groups do not fit the classes; the message names the offending class."""
 
 
@@ -32,6 +34,8 @@ class SimilarityGroups:
             raise GroupsError(f"membership must be K x K for K = {len(self.classes)} classes")
         if not self.membership.diagonal().all():
             raise GroupsError("every class must belong to its own group")
+        members = (tuple(int(b) for b in np.flatnonzero(row)) for row in self.membership)
+        self._distinct = [list(group) for group in dict.fromkeys(members)]
 
     @classmethod
     def from_lists(cls, classes: Sequence[str], groups: Iterable[Iterable[str]]) -> Self:
@@ -53,6 +57,18 @@ class SimilarityGroups:
         return cls(classes, membership)
 
     @classmethod
+    def from_members(cls, classes: Sequence[str], members: Sequence[Sequence[str]]) -> Self:
+        """Build from the group of each class, in class order. Raises ``GroupsError`` for an unknown class."""
+        index = {name: i for i, name in enumerate(classes)}
+        membership = np.zeros((len(members), len(classes)), dtype=bool)
+        for a, group in enumerate(members):
+            unknown = [name for name in group if name not in index]
+            if unknown:
+                raise GroupsError(f"groups: {unknown[0]!r} is not a class")
+            membership[a, [index[name] for name in group]] = True
+        return cls(classes, membership)
+
+    @classmethod
     def singletons(cls, classes: Sequence[str]) -> Self:
         """Every class alone."""
         return cls.from_lists(classes, [])
@@ -66,12 +82,13 @@ class SimilarityGroups:
         """Names of the classes in the group of one class, in class order."""
         return [self.classes[b] for b in np.flatnonzero(self.membership[class_index])]
 
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        """The group of each class, in class order; ``from_members`` reads it back."""
+        return tuple(tuple(self.of(a)) for a in range(len(self.classes)))
+
     def distinct(self) -> list[list[int]]:
         """Each different group once, as sorted class indices, in the order of its first class."""
-        seen: dict[tuple[int, ...], None] = {}
-        for row in self.membership:
-            seen.setdefault(tuple(int(b) for b in np.flatnonzero(row)))
-        return [list(group) for group in seen]
+        return self._distinct
 
     def as_lists(self) -> list[list[str]]:
         """Each group of more than one class once, as class names: the form of a groups file."""

@@ -1,0 +1,35 @@
+"""The command ``lookalike``."""
+
+import sys
+
+import typer
+
+import service.cli
+import training.cli
+from lookalike.evaluate import evaluate
+from models.errors import LookalikeError
+
+app = typer.Typer(
+    name="lookalike",
+    help="Image classifiers that know which classes look alike: train, serve, and audit labels.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(service.cli.serve)
+app.command()(service.cli.classify)
+app.command()(service.cli.audit)
+app.add_typer(service.cli.models, name="models")
+app.command()(training.cli.train)
+app.command()(training.cli.export)
+app.command()(training.cli.noise)
+app.command()(evaluate)
+
+
+def main() -> None:
+    """Run the command; an error meant for the person is one line on stderr and exit code 1."""
+    try:
+        app()
+    except LookalikeError as error:
+        typer.echo(f"lookalike: {error}", err=True)
+        sys.exit(1)

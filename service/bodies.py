@@ -1,0 +1,64 @@
+"""Reading request bodies under a cap, whatever their headers claim."""
+
+from http import HTTPStatus
+
+from fastapi import Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
+
+from models.errors import LookalikeError
+
+
+class BodyError(LookalikeError):
+    """The body is not what the route takes."""
+
+
+class BodyTooLargeError(BodyError):
+    """The body is larger than the route takes."""
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body; raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes."""
+    return await _capped(request, limit).body()
+
+
+async def read_form(request: Request, limit: int, *, max_files: int) -> FormData:
+    """A multipart form, its files spooled to disk; raises ``BodyError`` where it is malformed or too large."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise BodyError("send the request as multipart/form-data")
+    try:
+        return await _capped(request, limit).form(max_files=max_files, max_fields=32)
+    except HTTPException as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        raise BodyError(f"malformed form: {error.detail}") from error
+
+
+def uploads(form: FormData, field: str) -> list[UploadFile]:
+    """The files of a field; raises ``BodyError`` where it holds plain text."""
+    parts = form.getlist(field)
+    files = [part for part in parts if isinstance(part, UploadFile)]
+    if len(files) != len(parts):
+        raise BodyError(f"{field}: send files (with a filename), not text")
+    return files
+
+
+def _capped(request: Request, limit: int) -> Request:
+    if int(request.headers.get("content-length") or 0) > limit:
+        raise BodyTooLargeError(f"the body is larger than {limit:,} bytes")
+    return Request(request.scope, _counting(request.receive, limit))
+
+
+def _counting(receive: Receive, limit: int) -> Receive:
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise BodyTooLargeError(f"the body is larger than {limit:,} bytes")
+        return message
+
+    return counted

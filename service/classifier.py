@@ -1,0 +1,75 @@
+"""A model on ONNX Runtime: uint8 images in, logits and embeddings out."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction, predictions
+from models.embedding import EmbeddingStatistics
+from models.errors import LookalikeError
+from models.manifest import EMBEDDING_STATISTICS, GRAPH, TRAINING_PIXELS, Manifest
+from models.repository import ModelArtifact, verify
+from models.training_pixels import load_hashes
+
+
+class DeviceError(LookalikeError):
+    """The device asked for is not there."""
+
+
+class Classifier:
+    """One verified model version, loaded. ``infer`` may be called from several threads at once."""
+
+    def __init__(self, artifact: ModelArtifact, *, device: str = "auto") -> None:
+        """Verify, load and warm; raises ``ModelError`` or ``DeviceError``."""
+        verify(artifact)
+        self.manifest: Manifest = artifact.manifest
+        self.statistics = EmbeddingStatistics.load(artifact.path / EMBEDDING_STATISTICS)
+        self._session = _session(artifact.path / GRAPH, device)
+        spec = self.manifest.input
+        self.infer(np.zeros((1, spec.height, spec.width, spec.channels), dtype=np.uint8))
+        self._training_pixels = artifact.path / TRAINING_PIXELS
+
+    @property
+    def device(self) -> str:
+        """``cuda`` or ``cpu``."""
+        return "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
+
+    def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """uint8 ``[N, H, W, C]`` to logits ``[N, K]`` and embeddings ``[N, D]``."""
+        logits, embeddings = self._session.run(["logits", "embedding"], {"images": images})
+        return logits, embeddings
+
+    def answer(
+        self,
+        logits: NDArray[np.float32],
+        embeddings: NDArray[np.float32],
+        *,
+        level: float = DEFAULT_LEVEL,
+        top_k: int = DEFAULT_TOP_K,
+    ) -> list[Prediction]:
+        """Turn what ``infer`` returned into answers."""
+        return predictions(logits, embeddings, self.manifest, self.statistics, level=level, top_k=top_k)
+
+    def training_pixels(self) -> NDArray[np.uint64]:
+        """Hashes of the images that the model was trained on, sorted."""
+        return load_hashes(self._training_pixels)
+
+
+def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
+    available = onnxruntime.get_available_providers()
+    providers = ["CPUExecutionProvider"]
+    if device != "cpu" and "CUDAExecutionProvider" in available:
+        onnxruntime.preload_dlls()
+        providers.insert(0, "CUDAExecutionProvider")
+    options = onnxruntime.SessionOptions()
+    # Parallelism comes from several inference threads, each at intra-op 1: on a CPU that is the most efficient.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=providers)
+    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():  # it falls back silently
+        raise DeviceError("LOOKALIKE_DEVICE=cuda, but ONNX Runtime finds no CUDA device or its libraries")
+    return session

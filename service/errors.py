@@ -1,0 +1,77 @@
+"""Errors to answers: one table from exception to status and code, as problem details (RFC 9457)."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from labels.label_file import LabelFileError
+from models.errors import LookalikeError
+from models.groups import GroupsError
+from models.images import ImageError
+from models.repository import ModelNotFoundError
+from service.audits.jobs import AuditNotFinishedError, AuditNotFoundError
+from service.audits.run import AuditError
+from service.batcher import OverloadedError
+from service.bodies import BodyError, BodyTooLargeError
+
+_TABLE: dict[type[Exception], tuple[int, str]] = {
+    AuditError: (422, "audit_impossible"),
+    AuditNotFinishedError: (409, "audit_not_finished"),
+    AuditNotFoundError: (404, "audit_not_found"),
+    BodyError: (422, "body"),
+    BodyTooLargeError: (413, "body_too_large"),
+    GroupsError: (422, "groups"),
+    LabelFileError: (422, "label_file"),
+    ModelNotFoundError: (404, "model_not_found"),
+    OverloadedError: (503, "overloaded"),
+}
+_IMAGE_STATUS = {"image_too_large": 413, "not_an_image": 415, "unsupported_image": 415}
+
+
+def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A problem document; ``code`` is stable and meant for programs, ``detail`` for people."""
+    return JSONResponse(
+        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail},
+        status,
+        headers,
+        media_type="application/problem+json",
+    )
+
+
+async def _expected(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, ImageError):
+        return problem(_IMAGE_STATUS.get(error.code, 422), error.code, str(error))
+    for kind in type(error).__mro__:
+        if kind in _TABLE:
+            status, code = _TABLE[kind]
+            headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+            return problem(status, code, str(error), headers)
+    return await _unexpected(_, error)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return problem(422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
+
+
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    # What went wrong inside is for the log alone.
+    return problem(500, "internal", "the service failed at this request; its log says why")
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+    app.add_exception_handler(LookalikeError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)

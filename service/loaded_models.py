@@ -1,0 +1,63 @@
+"""The models of a repository, loaded, each behind its batcher."""
+
+import os
+from dataclasses import dataclass
+
+from models.errors import LookalikeError
+from models.manifest import Manifest
+from models.repository import ModelRepository, pick
+from service.batcher import Batcher
+from service.classifier import Classifier
+from service.settings import Settings
+
+
+class NoModelsError(LookalikeError):
+    """There is nothing to serve."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A classifier and the batcher before it."""
+
+    classifier: Classifier
+    batcher: Batcher
+
+
+class LoadedModels:
+    """Every version in the repository; loading them verifies their checksums."""
+
+    def __init__(self, repository: ModelRepository, settings: Settings) -> None:
+        """Load all; raises ``ModelError``, ``DeviceError`` or ``NoModelsError``."""
+        self._models: dict[str, dict[str, LoadedModel]] = {}
+        for artifact in repository.all():
+            classifier = Classifier(artifact, device=settings.device)
+            # One thread feeds a GPU; on a CPU each core runs batches of its own.
+            threads = 1 if classifier.device == "cuda" else settings.inference_threads or usable_cores()
+            batcher = Batcher(classifier, threads=threads, max_batch=settings.max_batch, max_queue=settings.max_queue)
+            versions = self._models.setdefault(artifact.manifest.name, {})
+            versions[artifact.manifest.version] = LoadedModel(classifier, batcher)
+        if not self._models:
+            raise NoModelsError(f"no models in {repository.root}; set LOOKALIKE_MODELS_DIR or export one")
+
+    def get(self, name: str | None = None, version: str | None = None) -> LoadedModel:
+        """A model by name and version: by default the only model and its latest version."""
+        name, version = pick({each: list(versions) for each, versions in self._models.items()}, name, version)
+        return self._models[name][version]
+
+    def manifests(self) -> dict[str, list[Manifest]]:
+        """The manifests of each model's versions, oldest first."""
+        return {
+            name: [loaded.classifier.manifest for loaded in versions.values()]
+            for name, versions in self._models.items()
+        }
+
+    def close(self) -> None:
+        """Finish what waits."""
+        for versions in self._models.values():
+            for loaded in versions.values():
+                loaded.batcher.close()
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,60 @@
+"""Settings, from environment variables ``LOOKALIKE_*``; ``docs/settings.md`` lists them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.errors import LookalikeError
+from models.images import DEFAULT_MAX_PIXELS
+from models.repository import SHIPPED
+
+_PREFIX = "LOOKALIKE_"
+
+
+class SettingsError(LookalikeError):
+    """An environment variable is unknown or has an impossible value."""
+
+
+class Settings(BaseSettings):
+    """What an operator can decide. The docstring of each field is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    models_dir: Path = SHIPPED
+    """Model repository."""
+    data_dir: Path = Path("data")
+    """Folder for audits; created where it is missing."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`cuda` refuses to start without a GPU; `auto` takes one where ONNX Runtime finds it."""
+    inference_threads: int = Field(default=0, ge=0, le=256)
+    """Threads that run a model on the CPU; 0: one for each core that the process may use."""
+    max_batch: int = Field(default=32, ge=1, le=1024)
+    """Most images in one run of a model."""
+    max_queue: int = Field(default=256, ge=1)
+    """Most images waiting for a model; more are answered with 503."""
+    max_image_bytes: int = Field(default=20_000_000, ge=1)
+    """Largest encoded image."""
+    max_image_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1)
+    """Largest image by its header, in pixels."""
+    max_images: int = Field(default=64, ge=1)
+    """Most images in one classify request."""
+    max_upload_bytes: int = Field(default=2_000_000_000, ge=1)
+    """Largest audit upload, label file and images together."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the environment; raises ``SettingsError`` for an unknown variable or an impossible value."""
+        known = {f"{_PREFIX}{name.upper()}" for name in cls.model_fields}
+        unknown = sorted(name for name in environment if name.upper().startswith(_PREFIX) and name.upper() not in known)
+        if unknown:
+            raise SettingsError(f"unknown setting {unknown[0]}; the settings are {', '.join(sorted(known))}")
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = _PREFIX + str(first["loc"][0]).upper()
+            raise SettingsError(f"{name}={first['input']!s}: {first['msg']}") from error

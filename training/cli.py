@@ -1,0 +1,88 @@
+"""Commands that train: train, export, noise. Their bodies import torch; this file does not."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Loss(StrEnum):
+    """Losses by the names of the command line."""
+
+    lp = "lp"
+    ce = "ce"
+
+
+class Protocol(StrEnum):
+    """How the trusted set is drawn."""
+
+    paper = "paper"
+    verified = "verified"
+
+
+DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of the data set; default: where it is installed.")]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or the path of a .toml file.")],
+    data: DataDir = None,
+    noise: Annotated[str, typer.Option(help="none, asymmetric:R or symmetric:R.")] = "none",
+    trusted: Annotated[int, typer.Option(min=0, help="Number of trusted samples, balanced over the classes.")] = 0,
+    loss: Annotated[Loss, typer.Option(help="Log-projection, or cross-entropy on the given labels.")] = Loss.lp,
+    groups: Annotated[Path | None, typer.Option(help="Groups file; default: the data set's own groups.")] = None,
+    confidence_labels: Annotated[Path | None, typer.Option(help="Confidence-label file.")] = None,
+    protocol: Annotated[Protocol, typer.Option(help="How the trusted set is drawn.")] = Protocol.verified,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Run folder to create.")] = Path("runs/latest"),
+) -> None:
+    """Train a network on Fashion-MNIST with noisy labels, into a run folder."""
+    from dataclasses import replace
+
+    from models.confidence_labels import read_confidence_labels
+    from models.groups import read_groups
+    from training.data import load_fashion_mnist
+    from training.noise import Noise
+    from training.recipe import load_recipe
+    from training.run import Run
+    from training.start import Choices, start
+
+    chosen = load_recipe(recipe)
+    if epochs is not None:
+        chosen = chosen.model_copy(update={"epochs": epochs})
+    choices = Choices(
+        noise=Noise.parse(noise),
+        trusted=trusted,
+        protocol=protocol.value,
+        loss=loss.value,
+        confidence_labels=read_confidence_labels(confidence_labels) if confidence_labels else None,
+        seed=seed,
+    )
+    data_set = load_fashion_mnist(data)
+    if groups is not None:
+        data_set = replace(data_set, groups=read_groups(groups, data_set.classes))
+    for epoch in start(Run(out), data_set, chosen, choices):
+        typer.echo(
+            f"epoch {epoch['epoch']:.0f}  loss {epoch['loss']:.4f}  "
+            f"validation accuracy {epoch['validation_accuracy']:.4f}  {epoch['seconds']:.0f} s",
+            err=True,
+        )
+    typer.echo(f"the run is in {out}; publish it with: lookalike export {out} --name NAME")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder.")],
+    name: Annotated[str, typer.Option(help="Name of the model; the version is the next free number.")],
+    data: DataDir = None,
+    models: Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")] = None,
+) -> None:
+    """Publish a trained run as a model: graph, calibration, manifest and card."""
+    from models.repository import SHIPPED, ModelRepository
+    from training.data import load_fashion_mnist
+    from training.export import export as publish
+    from training.run import Run
+
+    artifact = publish(Run(run), load_fashion_mnist(data), ModelRepository(models or SHIPPED), name)
+    metrics = artifact.manifest.metrics
+    typer.echo(f"published {artifact}: test accuracy {metrics['accuracy']:.4f}, calibration error {metrics['ece']:.4f}")

@@ -1,0 +1,64 @@
+"""Data sets to train on, with their held-out parts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels import fashion_mnist
+from labels.splits import Split, split
+from models.groups import SimilarityGroups
+from models.preprocessing import InputSpec, to_input
+
+HELD_OUT = 10_000
+"""Size of the validation part and of the reserve, each."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A labelled data set as model inputs: images uint8 ``[N, H, W, C]``, true classes int64 ``[N]``.
+
+    ``split`` divides the training images; the test images serve for the last figure alone.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    groups: SimilarityGroups
+    input: InputSpec
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    split: Split
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+
+
+def load_fashion_mnist(data_dir: Path | None) -> DataSet:
+    """Load Fashion-MNIST from ``data_dir`` or Debian's package, else download it through torchvision."""
+    try:
+        folder = fashion_mnist.find_fashion_mnist(data_dir)
+    except fashion_mnist.DataSetNotFoundError:
+        if data_dir is not None:
+            raise
+        folder = _download()
+    data = fashion_mnist.read_fashion_mnist(folder)
+    spec = InputSpec(height=28, width=28, channels=1, resize=28)
+    return DataSet(
+        name="Fashion-MNIST",
+        classes=fashion_mnist.CLASSES,
+        groups=SimilarityGroups.from_lists(fashion_mnist.CLASSES, fashion_mnist.PAIRS),
+        input=spec,
+        images=np.stack([to_input(image, spec) for image in data.train_images]),
+        labels=data.train_labels,
+        split=split(data.train_labels, validation=HELD_OUT, reserve=HELD_OUT),
+        test_images=np.stack([to_input(image, spec) for image in data.test_images]),
+        test_labels=data.test_labels,
+    )
+
+
+def _download() -> Path:
+    from torchvision.datasets import FashionMNIST
+
+    root = Path("data")
+    FashionMNIST(str(root), download=True)
+    return fashion_mnist.find_fashion_mnist(root / "FashionMNIST" / "raw")

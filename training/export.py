@@ -1,0 +1,170 @@
+"""Export a run: graph, calibration, manifest and card, checked against ONNX Runtime, published as one version."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.calibration import calibrate
+from models.distribution import class_probabilities
+from models.embedding import EmbeddingStatistics
+from models.errors import LookalikeError
+from models.manifest import (
+    CARD,
+    EMBEDDING_STATISTICS,
+    GRAPH,
+    MANIFEST,
+    TRAINING_PIXELS,
+    Calibration,
+    Manifest,
+    Provenance,
+)
+from models.metrics import evaluate
+from models.repository import ModelArtifact, ModelRepository, sha256_of, verify
+from models.training_pixels import save_hashes
+from training.data import DataSet
+from training.loop import normalise
+from training.model_card import model_card
+from training.networks import ResNet
+from training.run import Run, RunConfig
+
+TOLERANCE = 1e-3
+"""Largest difference of a logit between torch and ONNX Runtime that is put down to rounding."""
+_BATCH = 500
+
+
+class ExportError(LookalikeError):
+    """The exported graph does not compute what the trained network does."""
+
+
+class ExportedNetwork(nn.Module):
+    """The network as it is served: normalisation inside, uint8 images in."""
+
+    def __init__(self, network: ResNet, mean: float, std: float) -> None:
+        super().__init__()
+        self.network, self.mean, self.std = network, mean, std
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 ``[N, H, W, C]`` to logits ``[N, K]`` and embedding ``[N, D]``, float32."""
+        logits, embedding = self.network(normalise(images, self.mean, self.std))
+        return logits, embedding
+
+
+def export(run: Run, data: DataSet, repository: ModelRepository, name: str) -> ModelArtifact:
+    """Publish a run as the next version of ``name``; raises ``ExportError`` where torch and the graph disagree."""
+    config = run.config
+    network = ExportedNetwork(run.load(), config.pixel_mean, config.pixel_std).eval()
+    held_out = data.split.validation
+    images, labels = data.images[held_out], data.labels[held_out]
+    with repository.publishing(name) as (version, folder):
+        write_graph(network, images[:2], folder / GRAPH)
+        session = onnxruntime.InferenceSession(folder / GRAPH, providers=["CPUExecutionProvider"])
+        check_against_torch(network, session, images[:200])
+
+        logits, embeddings = infer(session, images)
+        source = f"{data.name} training split, {len(held_out):,} samples held out with clean labels"
+        groups = config.similarity_groups
+        calibration = calibrate(logits, labels, groups, source=source)
+        EmbeddingStatistics.fit(embeddings, labels, len(data.classes)).save(folder / EMBEDDING_STATISTICS)
+        save_hashes(folder / TRAINING_PIXELS, data.images[run.labels.index])
+
+        temperature = calibration.temperature
+        test_logits, _ = infer(session, data.test_images)
+        test = evaluate(class_probabilities(test_logits, groups, temperature), data.test_labels, groups)
+        validation = evaluate(class_probabilities(logits, groups, temperature), labels, groups)
+        manifest = _manifest(run, config, name, version, calibration, folder, embeddings.shape[1], test, validation)
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
+        (folder / CARD).write_text(model_card(manifest))
+        verify(ModelArtifact(folder, manifest))
+    return repository.resolve(f"{name}@{version}")
+
+
+def write_graph(network: nn.Module, example: NDArray[np.uint8], path: Path) -> None:
+    """Write ``model.onnx`` with a dynamic number of images."""
+    with warnings.catch_warnings():
+        # The exporter announces deprecations of its own internals; none concerns what is exported.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.from_numpy(example),),
+            path,
+            input_names=["images"],
+            output_names=["logits", "embedding"],
+            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def check_against_torch(network: nn.Module, session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> None:
+    """Compare logits and embeddings on real images at several batch sizes; raises ``ExportError``."""
+    for size in (1, 3, len(images)):
+        with torch.inference_mode():
+            expected = [tensor.numpy() for tensor in network(torch.from_numpy(images[:size]))]
+        for output, want, got in zip(("logits", "embedding"), expected, infer(session, images[:size]), strict=True):
+            worst = float(np.abs(want - got).max())
+            if not worst <= TOLERANCE:
+                raise ExportError(f"{output} of torch and ONNX Runtime differ by {worst:g} at a batch of {size}")
+
+
+def infer(
+    session: onnxruntime.InferenceSession, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits ``[N, K]`` and embeddings ``[N, D]`` of uint8 images ``[N, H, W, C]``."""
+    outputs = [session.run(["logits", "embedding"], {"images": batch}) for batch in _batches(images)]
+    logits, embeddings = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    return logits, embeddings
+
+
+def _batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    for start in range(0, len(images), _BATCH):
+        yield np.ascontiguousarray(images[start : start + _BATCH])
+
+
+def _manifest(
+    run: Run,
+    config: RunConfig,
+    name: str,
+    version: str,
+    calibration: Calibration,
+    folder: Path,
+    embedding_size: int,
+    test: dict[str, float],
+    validation: dict[str, float],
+) -> Manifest:
+    recipe = config.recipe.model_dump(exclude={"network"}) | {
+        f"network.{key}": str(value) for key, value in config.recipe.network.model_dump().items()
+    }
+    return Manifest(
+        name=name,
+        version=version,
+        classes=config.classes,
+        input=config.input,
+        embedding_size=embedding_size,
+        groups=config.groups,
+        confidence_labels=config.confidence_labels,
+        calibration=calibration,
+        provenance=Provenance(
+            data_set=config.data_set,
+            training_samples=len(run.labels.index),
+            trusted_samples=config.trusted,
+            noise=config.noise,
+            protocol=config.protocol,
+            loss=config.loss,
+            clamp=config.loss == "lp",
+            relaxation="l2" if config.loss == "lp" else "none",
+            recipe=recipe,
+            seed=config.seed,
+            commit=config.commit,
+            libraries=config.libraries,
+        ),
+        metrics={key: round(value, 5) for key, value in test.items()}
+        | {f"validation_{key}": round(value, 5) for key, value in validation.items()},
+        files={file: sha256_of(folder / file) for file in (GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS)},
+    )
