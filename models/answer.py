@@ -86,7 +86,7 @@ def predictions(
 
     answers = []
     for p, mass, in_set, outlier in zip(probabilities.tolist(), masses, sets, outliers, strict=True):
-        ranked = sorted(range(len(p)), key=lambda k, p=p: -p[k])
+        ranked = sorted(range(len(p)), key=p.__getitem__, reverse=True)
         top = ranked[0]
         members = _ranked(np.flatnonzero(groups.membership[top]), p)
         group = TopGroup(
@@ -102,7 +102,7 @@ def predictions(
             Prediction(
                 top_class=classes[top],
                 probability=_round(p[top]),
-                decision=_decide(classes[top], p[top], group, level),
+                decision=_decide(classes[top], p[top], group, mass[top], level),
                 group=group,
                 groups=sorted(all_groups, key=lambda each: -each.probability),
                 prediction_set=PredictionSet(
@@ -115,10 +115,11 @@ def predictions(
     return answers
 
 
-def _decide(top_class: str, probability: float, group: TopGroup, level: float) -> Decision:
+def _decide(top_class: str, probability: float, group: TopGroup, mass: float, level: float) -> Decision:
+    # Both levels are judged before rounding: a class that stands alone must not pass as its own group.
     if probability >= level:
         return Decision(level="class", classes=[top_class], probability=_round(probability))
-    if group.probability >= level:
+    if mass >= level:
         return Decision(level="group", classes=group.classes, probability=group.probability)
     return Decision(level="none", classes=[], probability=group.probability)
 

@@ -64,7 +64,7 @@ class SimilarityGroups:
         for a, group in enumerate(members):
             unknown = [name for name in group if name not in index]
             if unknown:
-                raise GroupsError(f"groups: {unknown[0]!r} is not a class")
+                raise GroupsError(f"{unknown[0]!r} is not a class")
             membership[a, [index[name] for name in group]] = True
         return cls(classes, membership)
 

@@ -14,9 +14,9 @@ def evaluate(
 ) -> dict[str, float]:
     """Accuracy, nll, ece and group accuracy of ``[N, K]`` probabilities for ``[N]`` true classes.
 
-    ``accuracy`` and ``group_accuracy`` (the top class is in the true class's group) are shares in [0, 1]; ``nll`` is the
-    mean negative log-likelihood in nats; ``ece`` and ``group_ece`` are expected calibration errors in [0, 1] of the top
-    class and of its group.
+    ``accuracy`` and ``group_accuracy`` (the top class is in the true class's group) are shares in [0, 1]; ``nll``
+    is the mean negative log-likelihood in nats; ``ece`` and ``group_ece`` are expected calibration errors in [0, 1] of
+    the top class and of its group.
     """
     p = np.asarray(probabilities, dtype=np.float64)
     top = p.argmax(axis=1)

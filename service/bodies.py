@@ -1,5 +1,7 @@
 """Reading request bodies under a cap, whatever their headers claim."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from fastapi import Request
@@ -23,16 +25,21 @@ async def read_body(request: Request, limit: int) -> bytes:
     return await _capped(request, limit).body()
 
 
-async def read_form(request: Request, limit: int, *, max_files: int) -> FormData:
+@asynccontextmanager
+async def read_form(request: Request, limit: int, *, max_files: int) -> AsyncIterator[FormData]:
     """A multipart form, its files spooled to disk; raises ``BodyError`` where it is malformed or too large."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise BodyError("send the request as multipart/form-data")
     try:
-        return await _capped(request, limit).form(max_files=max_files, max_fields=32)
+        form = await _capped(request, limit).form(max_files=max_files, max_fields=32)
     except HTTPException as error:
         if error.status_code != HTTPStatus.BAD_REQUEST:
             raise
         raise BodyError(f"malformed form: {error.detail}") from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def uploads(form: FormData, field: str) -> list[UploadFile]:

@@ -7,12 +7,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from labels.image_source import ImageSourceError
 from labels.label_file import LabelFileError
 from models.errors import LookalikeError
 from models.groups import GroupsError
 from models.images import ImageError
 from models.repository import ModelNotFoundError
 from service.audits.jobs import AuditNotFinishedError, AuditNotFoundError
+from service.audits.rows import CursorError
 from service.audits.run import AuditError
 from service.batcher import OverloadedError
 from service.bodies import BodyError, BodyTooLargeError
@@ -23,7 +25,9 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     AuditNotFoundError: (404, "audit_not_found"),
     BodyError: (422, "body"),
     BodyTooLargeError: (413, "body_too_large"),
+    CursorError: (422, "cursor"),
     GroupsError: (422, "groups"),
+    ImageSourceError: (422, "images"),
     LabelFileError: (422, "label_file"),
     ModelNotFoundError: (404, "model_not_found"),
     OverloadedError: (503, "overloaded"),

@@ -86,3 +86,18 @@ def export(
     artifact = publish(Run(run), load_fashion_mnist(data), ModelRepository(models or SHIPPED), name)
     metrics = artifact.manifest.metrics
     typer.echo(f"published {artifact}: test accuracy {metrics['accuracy']:.4f}, calibration error {metrics['ece']:.4f}")
+
+
+def noise(
+    labels: Annotated[Path, typer.Argument(help="Label file whose labels are right.")],
+    out: Annotated[Path, typer.Option(help="Label file to write.")],
+    noise: Annotated[str, typer.Option(help="asymmetric:R or symmetric:R.")],
+    groups: Annotated[Path | None, typer.Option(help="Groups file.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Flip a known share of the labels of a file, to see what an audit finds."""
+    from training.noise import Noise
+    from training.noise_file import add_noise
+
+    changed = add_noise(labels, Noise.parse(noise), groups, seed=seed, out=out)
+    typer.echo(f"changed {changed} labels; wrote {out}")

@@ -57,7 +57,7 @@ def load_fashion_mnist(data_dir: Path | None) -> DataSet:
 
 
 def _download() -> Path:
-    from torchvision.datasets import FashionMNIST
+    from torchvision.datasets import FashionMNIST  # noqa: PLC0415 - only where a download is needed
 
     root = Path("data")
     FashionMNIST(str(root), download=True)

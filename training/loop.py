@@ -38,7 +38,7 @@ def train(
 
     ``images`` are normalised ``[N, C, H, W]``, in the order of ``labels``; the generator orders and augments them.
     """
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] - torch's stubs lack the form
+    network.to(device).to(memory_format=torch.channels_last)
     loss.to(device)
     images = images.to(device)
     given = torch.from_numpy(labels.given).to(device)
@@ -51,9 +51,10 @@ def train(
         nesterov=True,
         weight_decay=recipe.weight_decay,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.learning_rate, total_steps=len(batches) * recipe.epochs, pct_start=0.2
-    )
+    steps = len(batches) * recipe.epochs
+    # A rise of exactly one step (0.2 of 5) makes OneCycleLR divide by zero.
+    rise = 0.2 if steps > 5 else 0.4
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=rise)
     with Progress(
         TextColumn("epoch {task.fields[epoch]}/" + str(recipe.epochs)),
         BarColumn(),
@@ -62,7 +63,7 @@ def train(
         TimeRemainingColumn(),
         console=Console(stderr=True),
     ) as progress:
-        task = progress.add_task("", total=len(batches) * recipe.epochs, epoch=0, loss=float("nan"))
+        task = progress.add_task("", total=steps, epoch=0, loss=float("nan"))
         for epoch in range(1, recipe.epochs + 1):
             started, total = time.perf_counter(), 0.0
             network.train()
@@ -82,11 +83,17 @@ def train(
 
 
 class Batches:
-    """Index tensors of one epoch: every untrusted sample once, with a share of each batch drawn from the trusted set."""
+    """Index tensors of one epoch: untrusted samples in a new order, beside a share of each batch from the trusted set.
+
+    No untrusted sample comes twice in an epoch; those that don't fill a last batch wait for the next. Where all
+    samples are trusted, or none, or the recipe's share is 0, there is one order of all samples instead.
+    """
 
     def __init__(self, labels: TrainingLabels, recipe: Recipe, generator: torch.Generator) -> None:
         self._trusted = torch.from_numpy(np.flatnonzero(labels.trusted))
-        self._oversampled = round(recipe.batch_size * recipe.trusted_share) if len(self._trusted) else 0
+        mixed = 0 < len(self._trusted) < len(labels.trusted)
+        share = min(round(recipe.batch_size * recipe.trusted_share), recipe.batch_size - 1)
+        self._oversampled = share if mixed else 0
         pool = ~labels.trusted if self._oversampled else np.ones_like(labels.trusted)
         self._pool = torch.from_numpy(np.flatnonzero(pool))
         self._size = recipe.batch_size - self._oversampled

@@ -92,13 +92,19 @@ def start(run: Run, data: DataSet, recipe: Recipe, choices: Choices) -> Iterator
 def _accuracy(network: ResNet, images: torch.Tensor, truth: torch.Tensor) -> float:
     network.eval()
     with torch.inference_mode():
-        top = torch.cat([network(batch)[0].argmax(dim=1) for batch in images.split(1000)])
+        top = torch.cat([network(batch)[0].argmax(dim=1) for batch in torch.split(images, 1000)])
     return (top == truth).float().mean().item()
 
 
 def _commit() -> str:
     try:
-        git = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True)  # noqa: S607 - whichever git the person uses
+        git = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git the person uses
+            cwd=Path(__file__).parent,  # this project's commit, wherever the command is called from
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return git.stdout.strip()

@@ -45,8 +45,8 @@ class TrainingLabels:
     ) -> Self:
         """Add noise to true labels and draw a class-balanced trusted set of ``trusted`` samples.
 
-        ``paper``: the ratio counts flips among all N, and the trusted samples come from the unflipped ones. ``verified``:
-        all N labels are noisy, and the trusted samples are drawn from all of them and corrected.
+        ``paper``: the ratio counts flips among all N, and the trusted samples come from the unflipped ones.
+        ``verified``: all N labels are noisy, and the trusted samples are drawn from all of them and corrected.
         """
         noisy = flip(truth, noise, groups, rng)
         chosen = np.zeros(len(truth), dtype=bool)

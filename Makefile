@@ -1,0 +1,47 @@
+# Every target installs what it needs into .venv on first use; the second call is quick.
+PYTHON ?= python3
+PORT ?= 8000
+STORE ?= runs/demo-store
+RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
+BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+.PHONY: help serve test check fmt bench demo-model
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+serve: .venv/serving  ## serve the shipped model on 127.0.0.1:$(PORT)
+	$(BIN)/lookalike serve --port $(PORT)
+
+test: .venv/everything  ## run the tests
+	$(BIN)/pytest
+
+check: .venv/everything  ## formatting, lint, types and the import rule, as CI checks them
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/everything  ## format, and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/everything  ## print the benchmarks' ratios
+	$(BIN)/python bench/classify.py
+
+demo-model: .venv/everything  ## train the shipped model again, into $(STORE)
+	rm -rf runs/demo
+	$(BIN)/lookalike train small --noise asymmetric:0.4 --trusted 1000 --seed 0 --out runs/demo
+	$(BIN)/lookalike export runs/demo --name fashion-mnist --models $(STORE)
+
+# The stamps say what is installed: what serving needs (no torch), or everything.
+.venv/serving: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) '.[$(RUNTIME)]'
+	touch $@
+
+.venv/everything: pyproject.toml constraints.txt | .venv/bin/python
+	$(INSTALL) '.[$(RUNTIME),train,dev]'
+	touch .venv/serving $@
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv

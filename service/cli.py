@@ -1,0 +1,186 @@
+"""Commands that serve and answer: serve, classify, audit, models. Their bodies import the rest; this file does not."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from models.answer import Prediction
+    from service.audits.run import Progress
+    from service.classifier import Classifier
+
+ModelsDir = Annotated[
+    Path | None, typer.Option("--models", envvar="LOOKALIKE_MODELS_DIR", help="Model repository; default: the shipped.")
+]
+Model = Annotated[str | None, typer.Option("--model", help="NAME or NAME@VERSION; default: the only model there is.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+class Evidence(StrEnum):
+    """Kinds of evidence by the names of the command line."""
+
+    auto = "auto"
+    reference = "reference"
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    models: ModelsDir = None,
+) -> None:
+    """Serve the models of a repository over HTTP."""
+    import uvicorn
+
+    from models.repository import ModelRepository
+    from service.app import create_app
+    from service.settings import Settings
+
+    settings = Settings.from_environment()
+    if models is not None:
+        settings = settings.model_copy(update={"models_dir": models})
+    list(ModelRepository(settings.models_dir).all())  # a broken manifest is said in one line, before the server starts
+    uvicorn.run(create_app(settings), host=host, port=port)
+
+
+def classify(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
+    model: Model = None,
+    models: ModelsDir = None,
+    level: Annotated[float, typer.Option(min=0, max=1, help="Probability at which an answer counts as sure.")] = 0.95,
+    top_k: Annotated[int, typer.Option(min=1, help="How many classes to list.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Classify image files."""
+    from models.images import ImageError, decode_image
+    from models.preprocessing import to_input
+
+    classifier = _classifier(models, model)
+    manifest = classifier.manifest
+    slots: list[Prediction | ImageError | OSError] = []
+    for path in images:
+        try:
+            pixels = to_input(decode_image(path.read_bytes()), manifest.input)
+        except (ImageError, OSError) as error:
+            slots.append(error)
+        else:
+            slots.extend(classifier.answer(*classifier.infer(pixels[None]), level=level, top_k=top_k))
+    if as_json:
+        document = {
+            "model": {"name": manifest.name, "version": manifest.version},
+            "predictions": [_slot(slot) for slot in slots],
+        }
+        typer.echo(json.dumps(document, indent=1))
+    else:
+        for path, slot in zip(images, slots, strict=True):
+            typer.echo(f"{path}: {_sentence(slot)}")
+    if any(isinstance(slot, Exception) for slot in slots):
+        raise typer.Exit(1)
+
+
+def _slot(slot: "Prediction | Exception") -> dict[str, Any]:
+    if isinstance(slot, Exception):
+        return {"error": {"code": getattr(slot, "code", "unreadable_file"), "detail": str(slot)}}
+    return slot.model_dump(mode="json")
+
+
+def _sentence(slot: "Prediction | Exception") -> str:
+    if isinstance(slot, Exception):
+        return f"not classified: {slot}"
+    inside = ", ".join(f"{name} {share:.2f}" for name, share in slot.group.within.items())
+    group = f"; its group {slot.group.probability:.3f} ({inside})" if len(slot.group.classes) > 1 else ""
+    outlier = "; unlike the training images" if slot.outlier else ""
+    return f"{slot.top_class} {slot.probability:.3f}{group}; sure of: {slot.decision.level}{outlier}"
+
+
+def audit(
+    labels: Annotated[Path, typer.Argument(help="Label file: .csv, .tsv, .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Folder for rows.parquet and report.json.")],
+    images: Annotated[Path | None, typer.Option(help="Folder, .zip or .tar that holds the images.")] = None,
+    model: Model = None,
+    models: ModelsDir = None,
+    evidence: Annotated[Evidence, typer.Option(help="Where the evidence comes from.")] = Evidence.auto,
+    label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    image_column: Annotated[str, typer.Option(help="Column that names the images.")] = "image",
+    groups: Annotated[Path | None, typer.Option(help="Groups file; default: the model's own groups.")] = None,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Add the model's probabilities.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find the labels of a file that are likely wrong."""
+    from service.audits.run import REPORT, ROWS, AuditOptions, run_audit
+
+    options = AuditOptions(
+        model=model,
+        evidence=evidence.value,
+        label_column=label_column,
+        image_column=image_column,
+        groups=None if groups is None else groups.read_text(),
+        probabilities=probabilities,
+    )
+    with _progress_bar() as progress:
+        report = run_audit(labels, images, options, _classifier(models, model), out, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+        return
+    rate, excess = report["noise_rate"], report["asymmetry"]["excess"]
+    typer.echo(
+        f"{report['flagged']} of {report['scored']} labels are likely wrong ({report['rows']} rows)\n"
+        f"noise rate {rate['estimate']:.3f} (95 % interval {rate['low']:.3f} to {rate['high']:.3f})\n"
+        f"asymmetry: {report['asymmetry']['verdict']} "
+        f"(excess inside the groups {excess['estimate']:.3f}, {excess['low']:.3f} to {excess['high']:.3f})"
+    )
+    for warning in report["warnings"]:
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"rows: {out / ROWS}\nreport: {out / REPORT}")
+
+
+models = typer.Typer(help="The model repository.", no_args_is_help=True)
+
+
+@models.command("list")
+def list_models(models: ModelsDir = None, as_json: Json = False) -> None:
+    """List the models and their versions."""
+    artifacts = list(_repository(models).all())
+    if as_json:
+        typer.echo(json.dumps([artifact.manifest.model_dump(mode="json") for artifact in artifacts]))
+        return
+    for artifact in artifacts:
+        made, accuracy = artifact.manifest.provenance, artifact.manifest.metrics["accuracy"]
+        typer.echo(f"{artifact}  {len(artifact.manifest.classes)} classes  accuracy {accuracy:.4f}  {made.data_set}")
+
+
+@models.command("verify")
+def verify_models(models: ModelsDir = None) -> None:
+    """Check every version against the checksums of its manifest."""
+    from models.repository import verify
+
+    for artifact in _repository(models).all():
+        verify(artifact)
+        typer.echo(f"{artifact}  ok")
+
+
+def _repository(models: Path | None) -> Any:
+    from models.repository import SHIPPED, ModelRepository
+
+    return ModelRepository(models or SHIPPED)
+
+
+def _classifier(models: Path | None, model: str | None) -> "Classifier":
+    from service.classifier import Classifier
+
+    return Classifier(_repository(models).resolve(model))
+
+
+@contextmanager
+def _progress_bar() -> "Iterator[Progress]":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda phase, done, total: bar.update(task, description=phase, completed=done, total=total)
