@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 400
+DRAWS_MANY_CLASSES = 100  # each draw solves K equations in K unknowns
+MANY_CLASSES = 200
 SMOOTHING_ROWS = 1.0
 WORST_CONDITION = 50.0
 ANCHOR_SHARE = 0.3
@@ -43,7 +45,7 @@ def draw_corrected_joints(
     cells = np.flatnonzero(given_by_predicted)
     shares = given_by_predicted.flat[cells] / rows
     smoothed = _smoothed(validation_counts)
-    for _ in range(DRAWS):
+    for _ in range(DRAWS if len(smoothed) <= MANY_CLASSES else DRAWS_MANY_CLASSES):
         J = np.zeros(given_by_predicted.shape)
         J.flat[cells] = rng.multinomial(int(rows), shares) / rows
         M = rng.standard_gamma(smoothed)

@@ -23,9 +23,9 @@ CHANCE_ROWS = (
 LEAST_RATE = 1e-7  # no pair is impossible: saturated rows keep an order
 TOLERANCE = 1e-7  # of the mean log likelihood a row
 MOST_ITERATIONS = 500
-MOST_ROUNDS = 10
-STANDOUT_DEVIATIONS = 4.0
-STANDOUT_ROWS = 2.0
+MOST_ROUNDS = 10  # of looking for pairs that stand out
+STANDOUT_DEVIATIONS = 3.0  # of a Poisson count, above the share of its class
+STANDOUT_ROWS = 1.0  # and so many rows more
 
 
 @dataclass(frozen=True)
