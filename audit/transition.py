@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from audit.evidence import LEAST_PROBABILITY, Evidence
 
-POOLING_ROWS = 20.0  # a class's own rates weigh as much as the common ones when it has this many rows
+POOLING_ROWS = 50.0  # a class's own rates weigh as much as the common ones when it has this many rows
 CHANCE_ROWS = (
     2.0  # in each channel (inside, outside groups) this many errors are put down to chance: no noise by default
 )
