@@ -1,0 +1,82 @@
+"""Images in a zip file, read in place and never unpacked to disk."""
+
+import io
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from labels.image_source_error import ImageSourceError, UnreadableImageError
+from labels.member_index import MemberIndex
+from labels.member_limit import MAX_IMAGE_BYTES
+
+MAX_DIRECTORY_BYTES = 256 * 2**20
+_STEP = 2**20
+
+
+class _SmallReads(io.FileIO):
+    """Refuse reads larger than any honest zip needs: zipfile takes the list of members into memory in one piece."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_DIRECTORY_BYTES:
+            raise ImageSourceError("the zip file's list of members is too long: split it, or give a folder")
+        return super().read(size) or b""
+
+
+class ZipSource:
+    """The members of a zip file; zipfile itself serialises the reads of several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _SmallReads(path)
+        self._index = MemberIndex[zipfile.ZipInfo]()
+        try:
+            self._archive = zipfile.ZipFile(self._file)
+            for info in self._archive.infolist():
+                if not info.is_dir():
+                    self._index.add(info.filename, info)
+        except ImageSourceError as error:
+            self._file.close()
+            raise ImageSourceError(f"{path.name}: {error}") from error
+        except Exception as error:  # zipfile fails on hostile bytes in ways that it doesn't document
+            self._file.close()
+            raise ImageSourceError(f"{path.name} is cut short or damaged: zip the images again") from error
+
+    def read(self, name: str) -> bytes:
+        """Read one member; see ``ImageSource.read``."""
+        info = self._index.find(name)
+        if info.flag_bits & 0x1:
+            raise UnreadableImageError(name, "is encrypted: zip the images without a password")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise UnreadableImageError(name, "is a link: zip the file itself")
+        if info.compress_type not in {
+            zipfile.ZIP_STORED,
+            zipfile.ZIP_DEFLATED,
+        }:  # zipfile can't bound the others' output
+            raise UnreadableImageError(name, "is compressed in an unusual way: zip the images with deflate")
+        data = bytearray()
+        try:
+            with self._archive.open(info) as member:
+                while block := member.read(_STEP):
+                    data += block
+                    if len(data) > MAX_IMAGE_BYTES:
+                        raise UnreadableImageError(
+                            name, f"is larger than {MAX_IMAGE_BYTES // 2**20} MiB: make it smaller"
+                        )
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+            raise UnreadableImageError(name, "is damaged in the zip file: zip the images again") from error
+        return bytes(data)
+
+    def close(self) -> None:
+        """Close the zip file."""
+        self._archive.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

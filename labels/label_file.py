@@ -1,0 +1,190 @@
+"""Label files: which label each image was given, in CSV, TSV, JSONL or Parquet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from labels.delimited import read_delimited
+from labels.image_names import normalise_name
+from labels.json_lines import read_json_lines
+from labels.label_file_error import LabelFileError
+from labels.parquet import read_parquet
+from labels.write_table import write_table
+
+__all__ = ["LabelFile", "LabelFileError", "ResolvedLabels", "read_label_file", "resolve_labels", "write_table"]
+
+LabelFileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+_TRUSTED = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
+_SHOWN = 5  # rows or names that a message lists
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """The rows of a label file, N of them, in the file's order and with all its columns."""
+
+    table: pl.DataFrame
+    label_column: str
+    image_column: str | None  # None where the file has none
+    format: LabelFileFormat
+
+    @cached_property
+    def given(self) -> list[str | None]:
+        """The labels as text, as they stand; whole numbers held as floats lose their ``.0``. Null is None."""
+        column = self.table[self.label_column]
+        if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object}:
+            raise LabelFileError(f"the label column {self.label_column!r} holds {column.dtype}: it must hold text")
+        if column.dtype.is_float() and ((column.abs() <= 2**53) & (column == column.floor())).all():
+            column = column.cast(pl.Int64)  # what pandas makes of whole numbers beside a missing one
+        return column.cast(pl.String).to_list()
+
+    @cached_property
+    def images(self) -> list[str | None]:
+        """The names of the images as they stand; None where a row names none."""
+        if self.image_column is None:
+            return [None] * self.table.height
+        column = self.table[self.image_column]
+        if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object}:
+            raise LabelFileError(f"the image column {self.image_column!r} holds {column.dtype}: it must hold names")
+        return [name or None for name in column.cast(pl.String).to_list()]
+
+    @cached_property
+    def trusted(self) -> NDArray[np.bool_]:
+        """Which labels were verified, ``[N]``; false where the column ``trusted`` is missing or a cell is empty."""
+        if "trusted" not in self.table.columns:
+            return np.zeros(self.table.height, dtype=bool)
+        values = self.table["trusted"].to_list()
+        return np.array([_trust(value, row) for row, value in enumerate(values, 1)], dtype=bool)
+
+
+def _trust(value: Any, row: int) -> bool:
+    text = "" if value is None else str(value).strip().lower().removesuffix(".0")
+    if text not in _TRUSTED:
+        raise LabelFileError(
+            f"row {row}: the column trusted says {str(value)[:40]!r}: write true or false (or 1/0, yes/no)", row=row
+        )
+    return _TRUSTED[text]
+
+
+def read_label_file(path: Path, *, label_column: str = "label", image_column: str = "image") -> LabelFile:
+    """Read a label file, its format told by the suffix.
+
+    Raises ``LabelFileError``, whose message starts with the file's name, for anything that is wrong with it.
+    """
+    suffix = path.suffix.lower().removeprefix(".")
+    try:
+        file_format = _format(suffix)
+        with path.open("rb"):  # polars would read a folder, too
+            pass
+        table = _read(path, file_format)
+        _check_table(table, label_column, image_column)
+        found = image_column if image_column in table.columns else None
+        label_file = LabelFile(table, label_column, found, file_format)
+        _ = label_file.given, label_file.images, label_file.trusted  # an unusable column is found here, not later
+    except LabelFileError as error:
+        raise LabelFileError(f"{path.name}: {error}", row=error.row) from error
+    except OSError as error:
+        raise LabelFileError(f"{path.name} can't be read: {error.strerror}") from error
+    return label_file
+
+
+def _format(suffix: str) -> LabelFileFormat:
+    for known in get_args(LabelFileFormat):
+        if suffix == known:
+            return known  # type: ignore[no-any-return]
+    raise LabelFileError("a label file is .csv, .tsv, .jsonl or .parquet, told by its name: rename or convert it")
+
+
+def _read(path: Path, file_format: LabelFileFormat) -> pl.DataFrame:
+    match file_format:
+        case "csv":
+            return read_delimited(path, ",")
+        case "tsv":
+            return read_delimited(path, "\t")
+        case "jsonl":
+            return read_json_lines(path)
+        case "parquet":
+            return read_parquet(path)
+
+
+def _check_table(table: pl.DataFrame, label_column: str, image_column: str) -> None:
+    names = ", ".join(repr(name) for name in table.columns[:50]) + (", …" if table.width > 50 else "")
+    if table.height == 0:
+        raise LabelFileError("there are no rows: a label file needs at least one")
+    if label_column not in table.columns:
+        raise LabelFileError(
+            f"there is no column {label_column!r} for the labels; name one of {names} by --label-column"
+        )
+    if image_column not in table.columns and image_column != "image":
+        raise LabelFileError(
+            f"there is no column {image_column!r} for the images; name one of {names} by --image-column"
+        )
+
+
+@dataclass(frozen=True)
+class ResolvedLabels:
+    """The labels as class indices."""
+
+    indices: NDArray[np.int64]  # [N], -1 where the label is not a class
+    warnings: list[str]  # what a person should know, in whole sentences
+
+
+def resolve_labels(label_file: LabelFile, classes: Sequence[str]) -> ResolvedLabels:
+    """Find each label among the classes: by its exact name, or, where no label is a name, by its index.
+
+    Indices are taken only if every label that is there is a whole number from 0 to K - 1.
+    """
+    given = label_file.given
+    by_name = {name: index for index, name in enumerate(classes)}
+    present = {label for label in given if label}
+    warnings = []
+    by_index = {str(index): index for index in range(len(classes))}
+    lookup = by_name
+    if present and present.isdisjoint(by_name) and present <= by_index.keys():
+        lookup = by_index
+        warnings.append(
+            f"The labels are whole numbers: they are taken as indices of the classes, from 0 = {classes[0]!r} "
+            f"to {len(classes) - 1} = {classes[-1]!r}."
+        )
+    indices = np.array([-1 if label is None else lookup.get(label, -1) for label in given], dtype=np.int64)
+    warnings += _unknown_labels(given, indices)
+    warnings += _repeated_images(label_file.images)
+    return ResolvedLabels(indices, warnings)
+
+
+def _unknown_labels(given: Sequence[str | None], indices: NDArray[np.int64]) -> list[str]:
+    unknown = [row for row, index in enumerate(indices.tolist(), 1) if index < 0]
+    if not unknown:
+        return []
+    labels = (given[row - 1] for row in unknown)
+    examples = list(dict.fromkeys("(none)" if label is None else repr(label) for label in labels))
+    count = f"{len(unknown)} of {len(given)} labels"
+    return [f"{count} are not among the classes: {_listed(examples)}; first in {_rows(unknown)}."]
+
+
+def _repeated_images(images: Sequence[str | None]) -> list[str]:
+    seen: set[str] = set()
+    repeated = []
+    for row, name in enumerate(images, 1):
+        if name is None:
+            continue
+        key = normalise_name(name) or name
+        if key in seen:
+            repeated.append(row)
+        seen.add(key)
+    if not repeated:
+        return []
+    return [f"{len(repeated)} rows name an image that an earlier row names too: first in {_rows(repeated)}."]
+
+
+def _rows(rows: Sequence[int]) -> str:
+    return ("row " if len(rows) == 1 else "rows ") + _listed([str(row) for row in rows[: _SHOWN + 1]])
+
+
+def _listed(items: Sequence[str]) -> str:
+    return ", ".join(items[:_SHOWN]) + (", …" if len(items) > _SHOWN else "")

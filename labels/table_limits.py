@@ -1,0 +1,24 @@
+"""How large a table may be: what keeps a small hostile file from filling the memory."""
+
+from labels.label_file_error import LabelFileError
+
+MAX_COLUMNS = 10_000
+MAX_TEXT_CELLS = 200_000_000  # CSV, TSV and JSONL: each cell costs some 16 to 60 bytes
+MAX_PARQUET_CELLS = 2_000_000_000
+
+
+def check_columns(count: int) -> None:
+    """Raise ``LabelFileError`` for more columns than ``MAX_COLUMNS``."""
+    if count > MAX_COLUMNS:
+        raise LabelFileError(
+            f"there are {count} columns, at most {MAX_COLUMNS} are accepted: leave out what is not needed"
+        )
+
+
+def check_cells(rows: int, columns: int, limit: int) -> None:
+    """Raise ``LabelFileError`` for a table of more than ``limit`` cells."""
+    if rows * columns > limit:
+        raise LabelFileError(
+            f"the table has more than {limit} cells ({rows} rows so far, {columns} columns): leave out columns, "
+            "split the file, or save it as Parquet"
+        )

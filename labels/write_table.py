@@ -1,0 +1,60 @@
+"""Write a table so that nobody ever sees half of it."""
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write CSV, TSV, JSONL or Parquet, by the suffix of ``path``: aside, synced to disk, then renamed into place.
+
+    Text comes back from ``read_label_file`` cell for cell. What a format can't hold is written as text: in CSV and TSV
+    lists and objects as JSON, null as an empty cell; in JSONL numbers that are not finite as null; in all three
+    bytes as base64. Raises ``ValueError`` for another suffix; a file that was there before is then untouched.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".tsv", ".jsonl", ".parquet"}:
+        raise ValueError(f"{path.name}: a table is written as .csv, .tsv, .jsonl or .parquet")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with aside.open("xb") as file:
+            _write(table, file, suffix)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:  # also polars' panics and Ctrl-C: leave nothing behind
+        aside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write(table: pl.DataFrame, file: IO[bytes], suffix: str) -> None:
+    if suffix == ".parquet":
+        table.write_parquet(file)
+    elif suffix == ".jsonl":
+        table.with_columns(pl.selectors.binary().bin.encode("base64")).write_ndjson(file)
+    else:
+        # Null as "" rather than nothing: a row of one empty cell would be a blank line, which readers skip.
+        text = table.select([_as_text(column) for column in table.iter_columns()])
+        text.write_csv(file, separator="\t" if suffix == ".tsv" else ",")
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.Binary:
+        column = column.bin.encode("base64")
+    elif column.dtype == pl.Duration:
+        column = column.dt.to_string("iso")
+    elif column.dtype.is_nested():
+        values = (
+            None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in column.to_list()
+        )
+        column = pl.Series(column.name, values, dtype=pl.String)
+    return column.fill_null("") if column.dtype == pl.String else column
