@@ -24,13 +24,17 @@ class EmbeddingStatistics:
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.floating], labels: NDArray[np.integer], classes: int) -> Self:
-        """Fit on held-out images: ``[N, D]`` embeddings and ``[N]`` classes, every class present.
+        """Fit on held-out images: ``[N, D]`` embeddings and ``[N]`` classes, at least two images of every class.
 
-        Even rows give the means and the covariance, odd rows the threshold (their ``1 - ALARM_RATE`` quantile).
+        Half of every class gives the means and the covariance, the other half the threshold (its ``1 - ALARM_RATE``
+        quantile).
         """
+        if np.bincount(labels, minlength=classes).min() < 2:
+            raise ValueError("embedding statistics need at least two images of every class")
         embeddings = np.asarray(embeddings, dtype=np.float64)
-        fit, rest = embeddings[::2], embeddings[1::2]
-        fit_labels = labels[::2]
+        by_class = np.argsort(labels, kind="stable")
+        fit, rest = embeddings[by_class[::2]], embeddings[by_class[1::2]]
+        fit_labels = labels[by_class[::2]]
         means = np.stack([fit[fit_labels == k].mean(axis=0) for k in range(classes)])
         residuals = fit - means[fit_labels]
         covariance = residuals.T @ residuals / len(fit)

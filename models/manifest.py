@@ -5,7 +5,15 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from models.confidence_labels import ConfidenceLabels
 from models.conformal import ConformalQuantiles
@@ -78,6 +86,20 @@ class Manifest(_Part):
     files: dict[str, Sha256]
     """sha256 of every other file of the version's folder but the card."""
 
+    @field_validator("classes")
+    @classmethod
+    def _classes_differ(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(classes)) != len(classes):
+            raise ValueError("class names must be unique")
+        return classes
+
+    @field_validator("groups")
+    @classmethod
+    def _groups_fit(cls, groups: tuple[tuple[str, ...], ...], info: ValidationInfo) -> tuple[tuple[str, ...], ...]:
+        if "classes" in info.data:
+            SimilarityGroups.from_members(info.data["classes"], groups)
+        return groups
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         size = len(self.classes)
@@ -85,7 +107,7 @@ class Manifest(_Part):
             raise ValueError("confidence_labels are for other classes than the model's")
         temperature = self.calibration.temperature
         if temperature.group != temperature.within and not self.similarity_groups.is_partition:
-            raise ValueError("two temperatures need groups that partition the classes")
+            raise ValueError("calibration.temperature: two temperatures need groups that partition the classes")
         if len(self.calibration.confusion) != size or any(len(row) != size for row in self.calibration.confusion):
             raise ValueError(f"calibration.confusion must be {size} x {size}")
         missing = {GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS} - self.files.keys()

@@ -61,8 +61,11 @@ class ModelRepository:
 
         Reads the manifest but not the graph. Raises ``ModelNotFoundError`` or, for a broken manifest, ``ModelError``.
         """
-        name, _, version = (reference or "").partition("@")
-        return self._read(*pick({each: self.versions(each) for each in self.names()}, name or None, version or None))
+        name, version = None, None
+        if reference is not None:
+            name, at, rest = reference.partition("@")
+            version = rest if at else None
+        return self._read(*pick({each: self.versions(each) for each in self.names()}, name, version))
 
     def all(self) -> Iterator[ModelArtifact]:
         """Every version of every model."""
@@ -90,11 +93,15 @@ class ModelRepository:
 
         On an error nothing appears. Where another writer takes the version first, ``ModelError`` is raised.
         """
-        _NAME.validate_python(name)
+        if not _fits(_NAME, name):
+            raise ModelError(f"{name!r} is no model name: use a-z, 0-9, '.', '_' and '-', at most 64 of them")
         version = str(max(map(int, self.versions(name)), default=0) + 1)
         parent = self.root / name
-        parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".publishing-", dir=parent))
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".publishing-", dir=parent))
+        except OSError as error:
+            raise ModelError(f"{name}@{version} can't be published: {error}") from error
         try:
             yield version, staging
             staging.chmod(0o755)

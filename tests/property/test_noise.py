@@ -1,0 +1,163 @@
+"""Label noise and the trusted set: exact counts, seeded, and each protocol as the experiments describe it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.groups import SimilarityGroups
+from training.noise import Noise, NoiseError, flip
+from training.training_set import TrainingLabels, TrainingSetError
+
+CLASSES = "abcdef"
+
+
+@st.composite
+def labelled(draw: st.DrawFn) -> tuple[NDArray[np.int64], SimilarityGroups]:
+    size = draw(st.integers(2, 6))
+    lists = draw(st.lists(st.sets(st.sampled_from(CLASSES[:size]), min_size=1), max_size=3))
+    labels = draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=80))
+    return np.array(labels, dtype=np.int64), SimilarityGroups.from_lists(CLASSES[:size], lists)
+
+
+ratios = st.sampled_from([0.0, 0.1, 0.2, 0.4, 0.5, 0.8, 1.0]) | st.floats(0, 1)
+kinds = st.sampled_from(["asymmetric", "symmetric"])
+
+
+@given(labelled(), kinds, ratios, st.integers(0, 1000))
+@settings(deadline=None)
+def test_flips_are_exact_and_inside_the_reach(
+    data: tuple[NDArray[np.int64], SimilarityGroups], kind: Any, ratio: float, seed: int
+) -> None:
+    """Each class loses exactly round(r n) labels: to its group's others, or with symmetric noise to any other class."""
+    labels, groups = data
+    given_labels = flip(labels, Noise(kind, ratio), groups, np.random.default_rng(seed))
+    for label in np.unique(labels):
+        received = given_labels[labels == label]
+        gone = received[received != label]
+        stands_alone = kind == "asymmetric" and groups.membership[label].sum() == 1
+        assert len(gone) == (0 if stands_alone else round(ratio * len(received)))
+        if kind == "asymmetric":
+            assert groups.membership[label, gone].all()
+
+
+@given(labelled(), kinds, ratios, st.integers(0, 1000))
+@settings(deadline=None, max_examples=50)
+def test_same_seed_same_flips(
+    data: tuple[NDArray[np.int64], SimilarityGroups], kind: Any, ratio: float, seed: int
+) -> None:
+    """Noise can be repeated from its seed, and leaves the true labels it was given alone."""
+    labels, groups = data
+    before = labels.copy()
+    first, second = (flip(labels, Noise(kind, ratio), groups, np.random.default_rng(seed)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(labels, before)
+
+
+def test_flips_reach_every_other_class_equally() -> None:
+    """No class is favoured: in a group of four, each of the other three receives about a third of the flips."""
+    groups = SimilarityGroups.from_lists("abcde", ["abcd"])
+    labels = np.zeros(30_000, dtype=np.int64)
+    given_labels = flip(labels, Noise("asymmetric", 0.5), groups, np.random.default_rng(0))
+    counts = np.bincount(given_labels, minlength=5)
+    assert counts[[0, 4]].tolist() == [15_000, 0]
+    assert np.abs(counts[1:4] - 5_000).max() < 5 * np.sqrt(15_000 * 2 / 9)
+
+
+def test_no_noise_changes_nothing() -> None:
+    """Noise ``none`` gives every sample its true label."""
+    labels = np.arange(4).repeat(5)
+    groups = SimilarityGroups.from_lists("abcd", ["abcd"])
+    np.testing.assert_array_equal(flip(labels, Noise("none"), groups, np.random.default_rng(0)), labels)
+
+
+@pytest.mark.parametrize("text", ["none", "asymmetric:0.4", "symmetric:0.2", "asymmetric:1", "symmetric:0"])
+def test_noise_is_written_as_it_is_read(text: str) -> None:
+    """What the command line takes is what provenance says."""
+    assert str(Noise.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "pairwise:0.4", "asymmetric", "asymmetric:", "asymmetric:1.5", "symmetric:-0.1", "symmetric:nan"]
+)
+def test_wrong_noise_is_refused_by_name(text: str) -> None:
+    """Noise that can't be understood is refused, quoting what was given."""
+    with pytest.raises(NoiseError, match=f"noise '{text}'"):
+        Noise.parse(text)
+
+
+def draw(
+    truth: NDArray[np.int64], groups: SimilarityGroups, noise: str, trusted: int, protocol: Any, seed: int = 0
+) -> TrainingLabels:
+    return TrainingLabels.draw(
+        np.arange(len(truth)) + 1000,
+        truth,
+        groups,
+        noise=Noise.parse(noise),
+        trusted=trusted,
+        protocol=protocol,
+        rng=np.random.default_rng(seed),
+    )
+
+
+@given(
+    st.sampled_from(["paper", "verified"]),
+    kinds,
+    st.sampled_from([0, 0.2, 0.4, 0.8]),
+    st.integers(0, 10),
+    st.integers(0, 99),
+)
+@settings(deadline=None)
+def test_trusted_samples_are_right_and_balanced(
+    protocol: str, kind: str, ratio: float, per_class: int, seed: int
+) -> None:
+    """Under either protocol the trusted set has M samples, equally many of each class, each with its true label."""
+    truth = np.random.default_rng(1).permutation(np.arange(4).repeat(50))
+    groups = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
+    labels = draw(truth, groups, f"{kind}:{ratio}", 4 * per_class, protocol, seed)
+    np.testing.assert_array_equal(labels.index, np.arange(200) + 1000)
+    np.testing.assert_array_equal(labels.given[labels.trusted], truth[labels.trusted])
+    assert np.bincount(truth[labels.trusted], minlength=4).tolist() == [per_class] * 4
+    np.testing.assert_array_equal(labels.given[~labels.trusted], labels.original[~labels.trusted])
+    assert (labels.original != truth).sum() == round(ratio * 50) * 4
+
+
+def test_paper_protocol_counts_flips_among_all() -> None:
+    """Paper's protocol: r N flips, all of them untrusted, so the untrusted rate is r N / (N - M)."""
+    truth = np.arange(4).repeat(100)
+    groups = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
+    labels = draw(truth, groups, "asymmetric:0.4", 80, "paper")
+    wrong = labels.given != truth
+    assert wrong.sum() == 160
+    assert wrong[~labels.trusted].mean() == 160 / 320
+    np.testing.assert_array_equal(labels.given, labels.original)
+
+
+def test_paper_protocol_can_leave_only_wrong_labels() -> None:
+    """At r = 0.8 with a fifth trusted, the paper's protocol leaves every untrusted label wrong."""
+    truth = np.arange(4).repeat(100)
+    labels = draw(truth, SimilarityGroups.from_lists("abcd", ["ab", "cd"]), "asymmetric:0.8", 80, "paper")
+    assert (labels.given != truth)[~labels.trusted].all()
+
+
+def test_verified_protocol_keeps_what_the_label_said() -> None:
+    """Verified protocol: trusted samples come from the noisy ones, and remember what they said before."""
+    truth = np.arange(4).repeat(1000)
+    labels = draw(truth, SimilarityGroups.from_lists("abcd", ["ab", "cd"]), "asymmetric:0.4", 2000, "verified")
+    flipped = labels.original != truth
+    assert flipped[labels.trusted].mean() == pytest.approx(0.4, abs=0.05)
+    assert flipped[~labels.trusted].mean() == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_trusted_set_that_can_not_be_had_is_refused() -> None:
+    """An unbalanced trusted set, and one larger than what is unflipped, are refused with the reason."""
+    truth = np.arange(4).repeat(10)
+    groups = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
+    with pytest.raises(TrainingSetError, match="6 is no multiple of 4 classes"):
+        draw(truth, groups, "none", 6, "verified")
+    with pytest.raises(TrainingSetError, match="class 'a' has 2 samples to trust, fewer than 3"):
+        draw(truth, groups, "asymmetric:0.8", 12, "paper")
+    assert draw(truth, groups, "asymmetric:0.8", 12, "verified").trusted.sum() == 12
