@@ -42,7 +42,7 @@ class DataSetError(LookalikeError, ValueError):
     """A file of the data set is not what it should be; the message names the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays and tables have no one truth value
 class FashionMNIST:
     """The whole data set: 60,000 images to train and 10,000 to test, uint8 ``[N, 28, 28]``, labels int64 ``[N]``."""
 

@@ -60,7 +60,8 @@ def _parse(line: str, number: int, row: int) -> dict[str, Any]:
             f'line {number} is no JSON object: each line must be one, such as {{"image": "a.png", "label": "Shirt"}}',
             row=row,
         )
-    if any(_deeper_than(MAX_NESTING, value) for value in content.values()):
+    nested = [value for value in content.values() if isinstance(value, (list, dict))]
+    if any(_deeper_than(MAX_NESTING, value) for value in nested):
         raise LabelFileError(f"line {number} is nested more than {MAX_NESTING} levels deep: flatten it", row=row)
     return content
 

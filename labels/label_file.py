@@ -24,7 +24,7 @@ _TRUSTED = {"true": True, "1": True, "yes": True, "false": False, "0": False, "n
 _SHOWN = 5  # rows or names that a message lists
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays and tables have no one truth value
 class LabelFile:
     """The rows of a label file, N of them, in the file's order and with all its columns."""
 
@@ -126,7 +126,7 @@ def _check_table(table: pl.DataFrame, label_column: str, image_column: str) -> N
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays and tables have no one truth value
 class ResolvedLabels:
     """The labels as class indices."""
 

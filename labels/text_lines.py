@@ -1,6 +1,7 @@
 """The lines of a UTF-8 text file, with their numbers in the messages."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from labels.label_file_error import LabelFileError
@@ -16,7 +17,7 @@ def utf8_lines(path: Path) -> Iterator[str]:
     """
     position = 0
     with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), 1):
+        for number, line in enumerate(iter(partial(file.readline, MAX_LINE_BYTES + 1), b""), 1):
             if len(line) > MAX_LINE_BYTES:
                 raise LabelFileError(
                     f"line {number} is longer than {MAX_LINE_BYTES // 2**20} MiB: check that this is the label file"

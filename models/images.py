@@ -28,6 +28,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from models.errors import LookalikeError
+
 DEFAULT_MAX_PIXELS = 25_000_000
 ACCEPTED_FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 MAX_JPEG_SCANS = 200  # an honest progressive JPEG has about ten; thousands would keep a core busy for minutes
@@ -51,7 +53,7 @@ _OTHER_FORMATS = re.compile(
 )
 
 
-class ImageError(ValueError):
+class ImageError(LookalikeError, ValueError):
     """An image that can't be read: ``code`` is stable, ``detail`` says what is wrong and what to do about it."""
 
     def __init__(self, code: ImageErrorCode, detail: str) -> None:
@@ -75,7 +77,7 @@ def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArra
         return _decode_with_pillow(data, file_format, max_pixels)
     except ImageError:
         raise
-    except MemoryError as error:
+    except (MemoryError, Image.DecompressionBombError) as error:
         raise ImageError("image_too_large", "The image needs too much memory: send a smaller one.") from error
     except Exception as error:  # decoders fail on hostile bytes in ways that they don't document
         raise _damaged(file_format) from error
@@ -181,7 +183,7 @@ def _to_grey_or_rgb(image: Image.Image) -> NDArray[np.uint8]:
         )
     opaque_mode = "L" if grey_file else "RGB"
     if not image.has_transparency_data:
-        return np.array(image.convert(opaque_mode))
+        return np.array(image if image.mode == opaque_mode else image.convert(opaque_mode))
     layered = image.convert("LA" if grey_file else "RGBA")
     white = Image.new(opaque_mode, image.size, "white")
     white.paste(layered.convert(opaque_mode), mask=layered.getchannel("A"))
