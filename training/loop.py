@@ -106,5 +106,6 @@ class Batches:
         order = self._pool[torch.randperm(len(self._pool), generator=self._generator)]
         for step in range(len(self)):
             mixed = order[step * self._size : (step + 1) * self._size]
-            drawn = torch.randint(len(self._trusted), (self._oversampled,), generator=self._generator)
+            # An empty range can't be drawn from, not even nothing.
+            drawn = torch.randint(max(1, len(self._trusted)), (self._oversampled,), generator=self._generator)
             yield torch.cat([mixed, self._trusted[drawn]])

@@ -82,7 +82,9 @@ class Run:
         except OSError as error:
             raise RunError(f"{self.path} is no run folder: {CONFIG}: {error.strerror}") from error
         except ValidationError as error:
-            raise RunError(f"{self.path / CONFIG}: {error.errors()[0]['msg']}") from error
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise RunError(f"{self.path / CONFIG}: {where or 'document'}: {first['msg']}") from error
 
     @property
     def labels(self) -> TrainingLabels:
