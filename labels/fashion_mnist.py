@@ -55,10 +55,10 @@ class FashionMNIST:
 def find_fashion_mnist(data_dir: Path | None) -> Path:
     """Return the folder that holds the four files.
 
-    A folder that is named is the only one looked at; else the Debian package's, else ``data/fashion-mnist`` here.
-    In each, torchvision's ``FashionMNIST/raw`` is accepted too. Raises ``DataSetNotFoundError``.
+    A folder that is named is the only one looked at; else the Debian package's, else ``data/fashion-mnist`` and
+    ``data`` here. In each, torchvision's ``FashionMNIST/raw`` is accepted too. Raises ``DataSetNotFoundError``.
     """
-    places = [data_dir] if data_dir is not None else [DEBIAN_FOLDER, Path("data/fashion-mnist")]
+    places = [data_dir] if data_dir is not None else [DEBIAN_FOLDER, Path("data/fashion-mnist"), Path("data")]
     for place in places:
         for folder in (place, place / "FashionMNIST" / "raw"):
             if all(_file(folder, name) for name in _NAMES):
