@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from labels.label_file import write_table
 from models.errors import LookalikeError
 from service.audits.folder import AuditFolder
+from service.audits.input_columns import find, renames
 from service.audits.run import ROWS
 
 Kind = Literal["ok", "confusable", "unrelated", "duplicate", "outlier"]
@@ -22,6 +23,8 @@ EXPORT_TYPES: dict[ExportFormat, str] = {
     "parquet": "application/vnd.apache.parquet",
 }
 _MOST_ROWS = 2**31
+_NUMBER = "row"
+_ORIGINAL = "original_label"
 
 
 class CursorError(LookalikeError):
@@ -29,7 +32,9 @@ class CursorError(LookalikeError):
 
 
 class RowPage(BaseModel):
-    """Some rows, each with its number in the input (from 0) as ``row``, and where to go on."""
+    """Some rows, each with its number in the input (from 0) as ``row``, and where to go on. In JSON, bytes are URL-safe base64."""
+
+    model_config = ConfigDict(ser_json_bytes="base64")
 
     rows: list[dict[str, Any]]
     next_cursor: str | None
@@ -40,9 +45,13 @@ def read_page(
 ) -> RowPage:
     """Filter, sort and cut; raises ``CursorError``."""
     start = _start(cursor)
-    table = pl.scan_parquet(folder.path / ROWS).with_row_index("row")
+    table = pl.scan_parquet(folder.path / ROWS)
+    columns = table.collect_schema().names()
+    renamed = renames([_NUMBER], columns)
+    table = table.rename(renamed).with_row_index(_NUMBER)
     if given is not None:
-        table = table.filter(pl.col(folder.options.label_column).cast(pl.String) == given)
+        column = find(folder.options.label_column, columns)
+        table = table.filter(pl.col(renamed.get(column, column)).cast(pl.String) == given)
     if kind is not None:
         table = table.filter(pl.col("kind") == kind)
     if sort == "log_odds":
@@ -55,17 +64,18 @@ def read_page(
 def export(folder: AuditFolder, form: ExportFormat, labels: ExportLabels) -> Path:
     """Write all rows in the input's order into the audit's folder, once, and return the file.
 
-    ``suggested`` puts the suggestion into the label column of flagged rows and what it said into ``original_label``.
+    ``suggested`` puts the suggestion into the label column of flagged rows and what it said into ``original_label``;
+    a column of that name in the input goes on as ``original_label_input``.
     """
     path = folder.path / f"export-{labels}.{form}"
     if not path.exists():
         table = pl.read_parquet(folder.path / ROWS)
         if labels == "suggested":
-            column = folder.options.label_column
+            column = find(folder.options.label_column, table.columns)
             given, flagged = pl.col(column).cast(pl.String), pl.col("flagged").fill_null(value=False)
-            table = table.with_columns(
-                original_label=given, **{column: pl.when(flagged).then(pl.col("suggested_label")).otherwise(given)}
-            )
+            label = pl.when(flagged).then(pl.col("suggested_label")).otherwise(given)
+            kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL], table.columns).items()]
+            table = table.with_columns(kept).with_columns(**{_ORIGINAL: given, column: label})
         write_table(table, path)
     return path
 

@@ -22,6 +22,7 @@ from models.groups import parse_groups
 from models.images import DEFAULT_MAX_PIXELS, ImageError, decode_image
 from models.preprocessing import InputSpec, to_input
 from models.training_pixels import pixel_hash, were_trained_on
+from service.audits.input_columns import FIRST_ANSWER, renames
 from service.classifier import Classifier
 
 ROWS = "rows.parquet"
@@ -84,8 +85,8 @@ def run_audit(
     groups = manifest.similarity_groups if options.groups is None else parse_groups(options.groups, manifest.classes)
     file = read_label_file(labels, label_column=options.label_column, image_column=options.image_column)
     if images is None or file.image_column is None:
-        missing = "images" if images is None else f"a column {options.image_column!r} that names them"
-        raise AuditError(f"reference evidence needs the images, and there is no {missing}")
+        missing = "images are given" if images is None else f"column {options.image_column!r} names them"
+        raise AuditError(f"reference evidence needs the images, and no {missing}")
     resolved = resolve_labels(file, manifest.classes)
     if (resolved.indices < 0).all():
         raise AuditError(
@@ -186,7 +187,7 @@ def _rows(
         return column
 
     answers = {
-        "status": pl.Series(looks.status.tolist(), dtype=pl.String),
+        FIRST_ANSWER: pl.Series(looks.status.tolist(), dtype=pl.String),
         "p_wrong": pl.Series(spread(scores.p_wrong), dtype=pl.Float64),
         "log_odds": pl.Series(spread(scores.log_odds), dtype=pl.Float64),
         "p_confusable": pl.Series(spread(scores.p_confusable), dtype=pl.Float64),
@@ -197,15 +198,7 @@ def _rows(
     if probabilities is not None:
         for name, column in zip(classes, probabilities.T, strict=True):
             answers[f"model_prob_{name}"] = pl.Series(spread(column), dtype=pl.Float64)
-    taken = {*table.columns, *answers}
-    renamed = {}
-    for name in table.columns:
-        if name in answers:
-            renamed[name] = f"{name}_input"
-            while renamed[name] in taken:
-                renamed[name] += "_input"
-            taken.add(renamed[name])
-    return table.rename(renamed).with_columns(**answers)
+    return table.rename(renames(answers.keys(), table.columns)).with_columns(**answers)
 
 
 def _warnings(looks: _Looks, classifier: Classifier) -> Iterator[str]:

@@ -88,7 +88,7 @@ async def report(audit_id: str, services: UseServices) -> FileResponse:
     return FileResponse(services.audits.finished(audit_id).path / REPORT, media_type="application/json")
 
 
-@router.get("/{audit_id}/rows")
+@router.get("/{audit_id}/rows", response_model=RowPage)
 async def rows(
     audit_id: str,
     services: UseServices,
@@ -99,10 +99,11 @@ async def rows(
     ),
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> RowPage:
+) -> Response:
     """Answers row by row, a page at a time."""
     folder = services.audits.finished(audit_id)
-    return await run_in_threadpool(read_page, folder, given=given, kind=kind, sort=sort, cursor=cursor, limit=limit)
+    page = await run_in_threadpool(read_page, folder, given=given, kind=kind, sort=sort, cursor=cursor, limit=limit)
+    return Response(page.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{audit_id}/export", response_class=FileResponse)
