@@ -12,16 +12,22 @@ from service.services import Services
 from service.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Put the application together; models are loaded when it starts."""
+def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
+    """Put the application together; models are loaded when it starts, unless the caller hands over running services.
+
+    Whoever started the services closes them.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Services]]:
-        services = Services.start(settings)
-        try:
+        if services is not None:
             yield {"services": services}
+            return
+        started = Services.start(settings)
+        try:
+            yield {"services": started}
         finally:
-            services.close()
+            started.close()
 
     app = FastAPI(title="Lookalike", version=version("lookalike"), lifespan=lifespan)
     errors.install(app)

@@ -34,17 +34,25 @@ def serve(
     models: ModelsDir = None,
 ) -> None:
     """Serve the models of a repository over HTTP."""
+    import signal
+    import sys
+
     import uvicorn
 
-    from models.repository import ModelRepository
     from service.app import create_app
+    from service.services import Services
     from service.settings import Settings
 
     settings = Settings.from_environment()
     if models is not None:
         settings = settings.model_copy(update={"models_dir": models})
-    list(ModelRepository(settings.models_dir).all())  # a broken manifest is said in one line, before the server starts
-    uvicorn.run(create_app(settings), host=host, port=port)
+    services = Services.start(settings)  # here, not in the lifespan: what is wrong is one line and no traceback
+    # When uvicorn has shut down it raises the signal again, by which a process that ended well would seem killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        uvicorn.run(create_app(settings, services), host=host, port=port)
+    finally:
+        services.close()
 
 
 def classify(
@@ -156,9 +164,12 @@ def list_models(models: ModelsDir = None, as_json: Json = False) -> None:
 @models.command("verify")
 def verify_models(models: ModelsDir = None) -> None:
     """Check every version against the checksums of its manifest."""
-    from models.repository import verify
+    from models.repository import ModelNotFoundError, verify
 
-    for artifact in _repository(models).all():
+    repository = _repository(models)
+    if not repository.names():
+        raise ModelNotFoundError(f"no models in {repository.root}")
+    for artifact in repository.all():
         verify(artifact)
         typer.echo(f"{artifact}  ok")
 

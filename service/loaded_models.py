@@ -29,13 +29,14 @@ class LoadedModels:
     def __init__(self, repository: ModelRepository, settings: Settings) -> None:
         """Load all; raises ``ModelError``, ``DeviceError`` or ``NoModelsError``."""
         self._models: dict[str, dict[str, LoadedModel]] = {}
-        for artifact in repository.all():
-            classifier = Classifier(artifact, device=settings.device)
+        # All are loaded before the first thread starts: threads would keep a process from ending that can't start.
+        classifiers = [Classifier(artifact, device=settings.device) for artifact in repository.all()]
+        for classifier in classifiers:
             # One thread feeds a GPU; on a CPU each core runs batches of its own.
             threads = 1 if classifier.device == "cuda" else settings.inference_threads or usable_cores()
             batcher = Batcher(classifier, threads=threads, max_batch=settings.max_batch, max_queue=settings.max_queue)
-            versions = self._models.setdefault(artifact.manifest.name, {})
-            versions[artifact.manifest.version] = LoadedModel(classifier, batcher)
+            versions = self._models.setdefault(classifier.manifest.name, {})
+            versions[classifier.manifest.version] = LoadedModel(classifier, batcher)
         if not self._models:
             raise NoModelsError(f"no models in {repository.root}; set LOOKALIKE_MODELS_DIR or export one")
 

@@ -25,7 +25,11 @@ class Services:
     def start(cls, settings: Settings) -> Self:
         """Load the models and take up unfinished audits."""
         models = LoadedModels(ModelRepository(settings.models_dir), settings)
-        audits = Audits(settings.data_dir / "audits", models, max_pixels=settings.max_image_pixels)
+        try:
+            audits = Audits(settings.data_dir / "audits", models, max_pixels=settings.max_image_pixels)
+        except BaseException:  # the models' threads would keep the process from ending
+            models.close()
+            raise
         return cls(settings, models, ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode"), audits)
 
     def close(self) -> None:
