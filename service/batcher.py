@@ -73,13 +73,14 @@ class Batcher:
     def _work(self) -> None:
         while batch := self._next_batch():
             try:
-                logits, embeddings = self._model.infer(np.stack([entry.image for entry in batch]))
+                outputs = self._model.infer(np.stack([entry.image for entry in batch]))
+                answers = list(zip(batch, *outputs, strict=True))  # in here: too few outputs are a failure, too
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 for entry in batch:
                     _settle(entry, error)
             else:
-                for entry, *output in zip(batch, logits, embeddings, strict=True):
-                    _settle(entry, (output[0], output[1]))
+                for entry, logits, embedding in answers:
+                    _settle(entry, (logits, embedding))
 
     def _next_batch(self) -> list[_Waiting]:
         """Wait for work and take it; empty when closed and done."""
