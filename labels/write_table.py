@@ -8,17 +8,19 @@ from typing import IO
 
 import polars as pl
 
+from labels.label_file_error import LabelFileError
+
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
     """Write CSV, TSV, JSONL or Parquet, by the suffix of ``path``: aside, synced to disk, then renamed into place.
 
     Text comes back from ``read_label_file`` cell for cell. What a format can't hold is written as text: in CSV and TSV
     lists and objects as JSON, null as an empty cell; in JSONL numbers that are not finite as null; in all three
-    bytes as base64. Raises ``ValueError`` for another suffix; a file that was there before is then untouched.
+    bytes as base64. Raises ``LabelFileError`` for another suffix; a file that was there before is then untouched.
     """
     suffix = path.suffix.lower()
     if suffix not in {".csv", ".tsv", ".jsonl", ".parquet"}:
-        raise ValueError(f"{path.name}: a table is written as .csv, .tsv, .jsonl or .parquet")
+        raise LabelFileError(f"{path.name}: a table is written as .csv, .tsv, .jsonl or .parquet")
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with aside.open("xb") as file:

@@ -1,6 +1,7 @@
 """The command ``lookalike``."""
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -27,9 +28,20 @@ app.command()(evaluate)
 
 
 def main() -> None:
-    """Run the command; an error meant for the person is one line on stderr and exit code 1."""
+    """Run the command; an error meant for the person is one line on stderr and exit code 1.
+
+    So is a file that can't be read or written, wherever that comes up.
+    """
     try:
         app()
     except LookalikeError as error:
-        typer.echo(f"lookalike: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"lookalike: {message}", err=True)
+    sys.exit(1)
