@@ -32,7 +32,10 @@ class CursorError(LookalikeError):
 
 
 class RowPage(BaseModel):
-    """Some rows, each with its number in the input (from 0) as ``row``, and where to go on. In JSON, bytes are URL-safe base64."""
+    """Some rows, each with its number in the input (from 0) as ``row``, and where to go on.
+
+    In JSON, bytes are URL-safe base64.
+    """
 
     model_config = ConfigDict(ser_json_bytes="base64")
 
