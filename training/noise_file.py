@@ -16,9 +16,10 @@ def add_noise(labels: Path, noise: Noise, groups_file: Path | None, *, seed: int
     The classes are the labels that the file has, in sorted order. Other columns and the order of rows stay.
     """
     file = read_label_file(labels)
-    if None in file.given:
-        raise NoiseError(f"{labels.name}: row {file.given.index(None) + 1} has no label")
-    classes = sorted({label for label in file.given if label is not None})
+    for row, label in enumerate(file.given, 1):
+        if not label:  # None, or an empty cell of a text file
+            raise NoiseError(f"{labels.name}: row {row} has no label")
+    classes = sorted({label for label in file.given if label})
     groups = read_groups(groups_file, classes) if groups_file else SimilarityGroups.singletons(classes)
     if noise.kind == "asymmetric" and not groups.as_lists():
         raise NoiseError("asymmetric noise flips inside groups: name a groups file by --groups")

@@ -44,8 +44,8 @@ def test_a_certain_mistake_costs_much_but_not_everything() -> None:
 def test_one_sided_groups_count_from_the_true_class() -> None:
     """Group accuracy asks whether the top class is in the true class's group, not the other way round."""
     one_sided = SimilarityGroups.from_members("ab", ["ab", "b"])
-    p = np.array([[0.2, 0.8], [0.8, 0.2]])
-    assert evaluate(p, np.array([0, 1]), one_sided)["group_accuracy"] == 0.5
+    assert evaluate(np.array([[0.2, 0.8]]), np.array([0]), one_sided)["group_accuracy"] == 1
+    assert evaluate(np.array([[0.8, 0.2]]), np.array([1]), one_sided)["group_accuracy"] == 0
 
 
 def test_calibration_error_uses_equal_bins() -> None:

@@ -85,6 +85,30 @@ def test_the_same_seed_gives_the_same_weights(
     assert not torch.equal(first["head.weight"], other["head.weight"])
 
 
+def test_evaluating_between_epochs_does_not_change_the_training(
+    make_recipe: Callable[..., Recipe], make_labels: Callable[..., TrainingLabels]
+) -> None:
+    """Whoever switches the network to evaluation between two epochs gets the same weights as who does not."""
+    weights = []
+    for evaluates in (False, True):
+        torch.manual_seed(0)
+        network = ResNet(make_recipe().network, channels=1, classes=3)
+        images, truth = separable()
+        epochs = train(
+            network,
+            make_loss("lp", from_groups(GROUPS)),
+            images,
+            make_labels(truth, False),
+            make_recipe(),
+            generator=torch.Generator().manual_seed(0),
+            device=torch.device("cpu"),
+        )
+        for _ in epochs:
+            network.train(not evaluates)
+        weights.append(network.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 @pytest.mark.parametrize(("n", "epochs"), [(3, 1), (3, 2), (3, 5), (16, 5), (40, 3)])
 def test_very_short_runs_work(
     make_recipe: Callable[..., Recipe], make_labels: Callable[..., TrainingLabels], n: int, epochs: int
