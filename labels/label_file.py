@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from labels.delimited import read_delimited
-from labels.image_names import normalise_name
-from labels.json_lines import read_json_lines
+from labels.formats.delimited import read_delimited
+from labels.formats.json_lines import read_json_lines
+from labels.formats.parquet import read_parquet
+from labels.formats.write_table import write_table
+from labels.images.names import normalise_name
 from labels.label_file_error import LabelFileError
-from labels.parquet import read_parquet
-from labels.write_table import write_table
 
 __all__ = ["LabelFile", "LabelFileError", "ResolvedLabels", "read_label_file", "resolve_labels", "write_table"]
 

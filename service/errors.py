@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from labels.image_source import ImageSourceError
+from labels.images.source import ImageSourceError
 from labels.label_file import LabelFileError
 from models.errors import LookalikeError
 from models.groups import GroupsError

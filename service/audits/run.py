@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from audit.posterior import RowScores
 from audit.reference import audit_reference
-from labels.image_source import ImageSource, ImageSourceError, MissingImageError, open_image_source
+from labels.images.source import ImageSource, ImageSourceError, MissingImageError, open_image_source
 from labels.label_file import LabelFile, read_label_file, resolve_labels, write_table
 from models.distribution import class_probabilities
 from models.errors import LookalikeError

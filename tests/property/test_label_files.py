@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from labels.image_names import normalise_name
+from labels.images.names import normalise_name
 from labels.label_file import LabelFileError, read_label_file, write_table
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from labels import member_limit, random_reader
-from labels.image_source import (
+from labels.images import member_limit, random_reader
+from labels.images.source import (
     ImageSourceError,
     MissingImageError,
     UnreadableImageError,

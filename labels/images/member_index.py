@@ -2,8 +2,8 @@
 
 from typing import Generic, TypeVar
 
-from labels.image_names import normalise_name
-from labels.image_source_error import ImageSourceError, MissingImageError
+from labels.images.errors import ImageSourceError, MissingImageError
+from labels.images.names import normalise_name
 
 MAX_MEMBERS = 2_000_000
 _Place = TypeVar("_Place")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labels.image_source_error import ImageSourceError
+from labels.images.errors import ImageSourceError
 
 MAX_GUNZIPPED_BYTES = 64 * 2**30
 _COMPRESSED_STEP = 16 * 2**10  # becomes 16 MiB at the very most

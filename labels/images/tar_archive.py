@@ -5,10 +5,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from labels.image_source_error import ImageSourceError, UnreadableImageError
-from labels.member_index import MemberIndex
-from labels.member_limit import MAX_IMAGE_BYTES
-from labels.random_reader import GzipReader, PlainReader, RandomReader
+from labels.images.errors import ImageSourceError, UnreadableImageError
+from labels.images.member_index import MemberIndex
+from labels.images.member_limit import MAX_IMAGE_BYTES
+from labels.images.random_reader import GzipReader, PlainReader, RandomReader
 
 _MAX_HEADER_BYTES = 2**20
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from labels.formats.table_limits import MAX_PARQUET_CELLS, check_cells, check_columns
 from labels.label_file_error import LabelFileError
-from labels.table_limits import MAX_PARQUET_CELLS, check_cells, check_columns
 
 
 def read_parquet(path: Path) -> pl.DataFrame:

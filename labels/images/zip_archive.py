@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from labels.image_source_error import ImageSourceError, UnreadableImageError
-from labels.member_index import MemberIndex
-from labels.member_limit import MAX_IMAGE_BYTES
+from labels.images.errors import ImageSourceError, UnreadableImageError
+from labels.images.member_index import MemberIndex
+from labels.images.member_limit import MAX_IMAGE_BYTES
 
 MAX_DIRECTORY_BYTES = 256 * 2**20
 _STEP = 2**20

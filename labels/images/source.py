@@ -4,10 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from labels.image_folder import FolderSource
-from labels.image_source_error import ImageSourceError, MissingImageError, UnreadableImageError
-from labels.image_tar import TarSource
-from labels.image_zip import ZipSource
+from labels.images.errors import ImageSourceError, MissingImageError, UnreadableImageError
+from labels.images.folder import FolderSource
+from labels.images.tar_archive import TarSource
+from labels.images.zip_archive import ZipSource
 
 __all__ = ["ImageSource", "ImageSourceError", "MissingImageError", "UnreadableImageError", "open_image_source"]
 

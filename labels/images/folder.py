@@ -6,9 +6,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from labels.image_names import normalise_name
-from labels.image_source_error import MissingImageError, UnreadableImageError
-from labels.member_limit import MAX_IMAGE_BYTES
+from labels.images.errors import MissingImageError, UnreadableImageError
+from labels.images.member_limit import MAX_IMAGE_BYTES
+from labels.images.names import normalise_name
 
 
 class FolderSource:
