@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from labels import json_lines
+from labels.formats import json_lines
 from labels.label_file import (
     LabelFile,
     LabelFileError,
