@@ -14,7 +14,7 @@ from PIL import Image
 from labels.fashion_mnist import CLASSES, PAIRS, find_fashion_mnist, read_fashion_mnist
 from labels.label_file import write_table
 from labels.splits import split
-from training.data import HELD_OUT
+from training.data import PART_SIZE
 from training.noise import Noise
 from training.noise_file import add_noise
 
@@ -26,7 +26,7 @@ SEED = 7
 def main() -> None:
     """Write the images, the truth, the groups and the label file with flips."""
     data = read_fashion_mnist(find_fashion_mnist(None))
-    reserve = split(data.train_labels, validation=HELD_OUT, reserve=HELD_OUT).reserve
+    reserve = split(data.train_labels, validation=PART_SIZE, reserve=PART_SIZE).reserve
     rng = np.random.default_rng(SEED)
     labels = data.train_labels[reserve]
     chosen = [rng.choice(reserve[labels == k], PER_CLASS, replace=False) for k in range(len(CLASSES))]

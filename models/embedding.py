@@ -54,7 +54,7 @@ class EmbeddingStatistics:
 
     def is_outlier(self, embeddings: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Whether each image is farther from every class than ordinary images are: ``[N, D]`` to ``[N]`` bool."""
-        return self.distance(embeddings) > self.threshold
+        return ~(self.distance(embeddings) <= self.threshold)  # so that NaN is an outlier too
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file (plain arrays, no pickles)."""

@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationInfo,
     field_validator,
@@ -61,7 +62,7 @@ class Provenance(_Part):
     clamp: bool
     """Whether the projective loss is cut off at zero, as in the paper (eqs. 4 and 6)."""
     relaxation: str
-    recipe: dict[str, str | int | float | bool]
+    recipe: dict[str, JsonValue]
     seed: int
     commit: str
     libraries: dict[str, str]

@@ -65,7 +65,7 @@ class ModelRepository:
         if reference is not None:
             name, at, rest = reference.partition("@")
             version = rest if at else None
-        return self._read(*pick({each: self.versions(each) for each in self.names()}, name, version))
+        return self._read(*pick_version({each: self.versions(each) for each in self.names()}, name, version))
 
     def all(self) -> Iterator[ModelArtifact]:
         """Every version of every model."""
@@ -114,7 +114,7 @@ class ModelRepository:
                 parent.rmdir()  # only if empty: a failed first version leaves no trace
 
 
-def pick(available: Mapping[str, Sequence[str]], name: str | None, version: str | None) -> tuple[str, str]:
+def pick_version(available: Mapping[str, Sequence[str]], name: str | None, version: str | None) -> tuple[str, str]:
     """Choose among versions by name, oldest first: by default the only name and its latest version.
 
     Raises ``ModelNotFoundError`` saying what there is.

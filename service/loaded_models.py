@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from models.errors import LookalikeError
 from models.manifest import Manifest
-from models.repository import ModelRepository, pick
+from models.repository import ModelRepository, pick_version
 from service.batcher import Batcher
 from service.classifier import Classifier
 from service.settings import Settings
@@ -42,7 +42,7 @@ class LoadedModels:
 
     def get(self, name: str | None = None, version: str | None = None) -> LoadedModel:
         """A model by name and version: by default the only model and its latest version."""
-        name, version = pick({each: list(versions) for each, versions in self._models.items()}, name, version)
+        name, version = pick_version({each: list(versions) for each, versions in self._models.items()}, name, version)
         return self._models[name][version]
 
     def manifests(self) -> dict[str, list[Manifest]]:

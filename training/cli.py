@@ -46,12 +46,12 @@ def train(
     from training.noise import Noise
     from training.recipe import load_recipe
     from training.run import Run
-    from training.start import Choices, start
+    from training.train_run import RunChoices, train_run
 
     chosen = load_recipe(recipe)
     if epochs is not None:
         chosen = chosen.model_copy(update={"epochs": epochs})
-    choices = Choices(
+    choices = RunChoices(
         noise=Noise.parse(noise),
         trusted=trusted,
         protocol=protocol.value,
@@ -62,7 +62,7 @@ def train(
     data_set = load_fashion_mnist(data)
     if groups is not None:
         data_set = replace(data_set, groups=read_groups(groups, data_set.classes))
-    for epoch in start(Run(out), data_set, chosen, choices):
+    for epoch in train_run(Run(out), data_set, chosen, choices):
         typer.echo(
             f"epoch {epoch['epoch']:.0f}  loss {epoch['loss']:.4f}  "
             f"validation accuracy {epoch['validation_accuracy']:.4f}  {epoch['seconds']:.0f} s",

@@ -11,7 +11,7 @@ from labels.splits import Split, split
 from models.groups import SimilarityGroups
 from models.preprocessing import InputSpec, to_input
 
-HELD_OUT = 10_000
+PART_SIZE = 10_000
 """Size of the validation part and of the reserve, each."""
 
 
@@ -50,7 +50,7 @@ def load_fashion_mnist(data_dir: Path | None) -> DataSet:
         input=spec,
         images=np.stack([to_input(image, spec) for image in data.train_images]),
         labels=data.train_labels,
-        split=split(data.train_labels, validation=HELD_OUT, reserve=HELD_OUT),
+        split=split(data.train_labels, validation=PART_SIZE, reserve=PART_SIZE),
         test_images=np.stack([to_input(image, spec) for image in data.test_images]),
         test_labels=data.test_labels,
     )

@@ -20,7 +20,6 @@ from models.manifest import (
     GRAPH,
     MANIFEST,
     TRAINING_PIXELS,
-    Calibration,
     Manifest,
     Provenance,
 )
@@ -29,6 +28,7 @@ from models.repository import ModelArtifact, ModelRepository, sha256_of, verify
 from models.training_pixels import save_hashes
 from training.data import DataSet
 from training.loop import normalise
+from training.losses import make_loss
 from training.model_card import model_card
 from training.networks import ResNet
 from training.run import Run, RunConfig
@@ -58,6 +58,8 @@ class ExportedNetwork(nn.Module):
 def export(run: Run, data: DataSet, repository: ModelRepository, name: str) -> ModelArtifact:
     """Publish a run as the next version of ``name``; raises ``ExportError`` where torch and the graph disagree."""
     config = run.config
+    if (data.name, data.classes, data.input) != (config.data_set, config.classes, config.input):
+        raise ExportError(f"the run was trained on {config.data_set} with other classes or inputs than this data set's")
     network = ExportedNetwork(run.load(), config.pixel_mean, config.pixel_std).eval()
     held_out = data.split.validation
     images, labels = data.images[held_out], data.labels[held_out]
@@ -66,18 +68,35 @@ def export(run: Run, data: DataSet, repository: ModelRepository, name: str) -> M
         session = onnxruntime.InferenceSession(folder / GRAPH, providers=["CPUExecutionProvider"])
         check_against_torch(network, session, images[:200])
 
-        logits, embeddings = infer(session, images)
+        logits, embeddings = run_graph(session, images)
         source = f"{data.name} training split, {len(held_out):,} samples held out with clean labels"
         groups = config.similarity_groups
         calibration = calibrate(logits, labels, groups, source=source)
         EmbeddingStatistics.fit(embeddings, labels, len(data.classes)).save(folder / EMBEDDING_STATISTICS)
         save_hashes(folder / TRAINING_PIXELS, data.images[run.labels.index])
 
-        temperature = calibration.temperature
-        test_logits, _ = infer(session, data.test_images)
-        test = evaluate(class_probabilities(test_logits, groups, temperature), data.test_labels, groups)
-        validation = evaluate(class_probabilities(logits, groups, temperature), labels, groups)
-        manifest = _manifest(run, config, name, version, calibration, folder, embeddings.shape[1], test, validation)
+        test_logits, _ = run_graph(session, data.test_images)
+        parts = {"": (test_logits, data.test_labels), "validation_": (logits, labels)}
+        metrics = {
+            f"{part}{figure}": round(value, 5)
+            for part, (part_logits, truth) in parts.items()
+            for figure, value in evaluate(
+                class_probabilities(part_logits, groups, calibration.temperature), truth, groups
+            ).items()
+        }
+        manifest = Manifest(
+            name=name,
+            version=version,
+            classes=config.classes,
+            input=config.input,
+            embedding_size=embeddings.shape[1],
+            groups=config.groups,
+            confidence_labels=config.confidence_labels,
+            calibration=calibration,
+            provenance=_provenance(run, config),
+            metrics=metrics,
+            files={file: sha256_of(folder / file) for file in (GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS)},
+        )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
         (folder / CARD).write_text(model_card(manifest))
         verify(ModelArtifact(folder, manifest))
@@ -107,13 +126,13 @@ def check_against_torch(network: nn.Module, session: onnxruntime.InferenceSessio
     for size in (1, 3, len(images)):
         with torch.inference_mode():
             expected = [tensor.numpy() for tensor in network(torch.from_numpy(images[:size]))]
-        for output, want, got in zip(("logits", "embedding"), expected, infer(session, images[:size]), strict=True):
+        for output, want, got in zip(("logits", "embedding"), expected, run_graph(session, images[:size]), strict=True):
             worst = float(np.abs(want - got).max())
             if not worst <= TOLERANCE:
                 raise ExportError(f"{output} of torch and ONNX Runtime differ by {worst:g} at a batch of {size}")
 
 
-def infer(
+def run_graph(
     session: onnxruntime.InferenceSession, images: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Logits ``[N, K]`` and embeddings ``[N, D]`` of uint8 images ``[N, H, W, C]``."""
@@ -127,44 +146,19 @@ def _batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
         yield np.ascontiguousarray(images[start : start + _BATCH])
 
 
-def _manifest(
-    run: Run,
-    config: RunConfig,
-    name: str,
-    version: str,
-    calibration: Calibration,
-    folder: Path,
-    embedding_size: int,
-    test: dict[str, float],
-    validation: dict[str, float],
-) -> Manifest:
-    recipe = config.recipe.model_dump(exclude={"network"}) | {
-        f"network.{key}": str(value) for key, value in config.recipe.network.model_dump().items()
-    }
-    return Manifest(
-        name=name,
-        version=version,
-        classes=config.classes,
-        input=config.input,
-        embedding_size=embedding_size,
-        groups=config.groups,
-        confidence_labels=config.confidence_labels,
-        calibration=calibration,
-        provenance=Provenance(
-            data_set=config.data_set,
-            training_samples=len(run.labels.index),
-            trusted_samples=config.trusted,
-            noise=config.noise,
-            protocol=config.protocol,
-            loss=config.loss,
-            clamp=config.loss == "lp",
-            relaxation="l2" if config.loss == "lp" else "none",
-            recipe=recipe,
-            seed=config.seed,
-            commit=config.commit,
-            libraries=config.libraries,
-        ),
-        metrics={key: round(value, 5) for key, value in test.items()}
-        | {f"validation_{key}": round(value, 5) for key, value in validation.items()},
-        files={file: sha256_of(folder / file) for file in (GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS)},
+def _provenance(run: Run, config: RunConfig) -> Provenance:
+    loss = make_loss(config.loss, config.confidence_labels)
+    return Provenance(
+        data_set=config.data_set,
+        training_samples=len(run.labels.index),
+        trusted_samples=config.trusted,
+        noise=config.noise,
+        protocol=config.protocol,
+        loss=config.loss,
+        clamp=loss.clamp,
+        relaxation=loss.relaxation,
+        recipe=config.recipe.model_dump(mode="json"),
+        seed=config.seed,
+        commit=config.commit,
+        libraries=config.libraries,
     )

@@ -47,14 +47,21 @@ def train(
     optimizer = torch.optim.SGD(
         network.parameters(),
         lr=recipe.learning_rate,
-        momentum=recipe.momentum,
+        momentum=recipe.momentum[1],
         nesterov=True,
         weight_decay=recipe.weight_decay,
     )
     steps = len(batches) * recipe.epochs
     # A rise of exactly one step (0.2 of 5) makes OneCycleLR divide by zero.
     rise = 0.2 if steps > 5 else 0.4
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=steps, pct_start=rise)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        recipe.learning_rate,
+        total_steps=steps,
+        pct_start=rise,
+        base_momentum=recipe.momentum[0],
+        max_momentum=recipe.momentum[1],
+    )
     with Progress(
         TextColumn("epoch {task.fields[epoch]}/" + str(recipe.epochs)),
         BarColumn(),

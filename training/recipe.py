@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,7 +28,8 @@ class Recipe(BaseModel):
     """Share of every batch drawn from the trusted set; 0 mixes the trusted samples among the others."""
     learning_rate: float = Field(gt=0)
     """Peak of the one-cycle schedule."""
-    momentum: float = Field(ge=0, lt=1)
+    momentum: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
+    """At the peak of the learning rate, and at its ends."""
     weight_decay: float = Field(ge=0)
     max_shift: int = Field(ge=0)
     """Pixels by which augmentation shifts an image."""

@@ -66,7 +66,7 @@ class Run:
 
     path: Path
 
-    def start(self, config: RunConfig, labels: TrainingLabels) -> None:
+    def create(self, config: RunConfig, labels: TrainingLabels) -> None:
         """Create the folder with its configuration and labels; refuses a folder that holds another run."""
         if (self.path / CONFIG).exists():
             raise RunError(f"{self.path} holds a run already; give another --out, or remove it")

@@ -48,7 +48,8 @@ class TrainingLabels:
         ``paper``: the ratio counts flips among all N, and the trusted samples come from the unflipped ones.
         ``verified``: all N labels are noisy, and the trusted samples are drawn from all of them and corrected.
         """
-        noisy = flip(truth, noise, groups, rng)
+        for_noise, for_trust = rng.spawn(2)  # so that runs at several ratios can trust the same samples
+        noisy = flip(truth, noise, groups, for_noise)
         chosen = np.zeros(len(truth), dtype=bool)
         classes = len(groups.classes)
         if trusted % classes:
@@ -60,7 +61,7 @@ class TrainingLabels:
                 raise TrainingSetError(
                     f"class {name!r} has {len(eligible)} samples to trust, fewer than {trusted // classes}"
                 )
-            chosen[rng.permutation(eligible)[: trusted // classes]] = True
+            chosen[for_trust.permutation(eligible)[: trusted // classes]] = True
         return cls(np.asarray(index, dtype=np.int64), np.where(chosen, truth, noisy), chosen, noisy)
 
     def save(self, path: Path) -> None:

@@ -20,12 +20,12 @@ from models.repository import ModelArtifact, ModelRepository, verify
 from models.training_pixels import load_hashes, pixel_hash, were_trained_on
 from training import export as exporting
 from training.data import DataSet
-from training.export import ExportedNetwork, ExportError, check_against_torch, export, infer
+from training.export import ExportedNetwork, ExportError, check_against_torch, export, run_graph
 from training.networks import NetworkSpec, ResNet
 from training.noise import Noise
 from training.recipe import Recipe
 from training.run import Run
-from training.start import Choices, start
+from training.train_run import RunChoices, train_run
 
 CLASSES = ("ant", "bee", "cat", "dog")
 RECIPE = Recipe(
@@ -34,7 +34,7 @@ RECIPE = Recipe(
     batch_size=16,
     trusted_share=0.25,
     learning_rate=0.1,
-    momentum=0.9,
+    momentum=(0.85, 0.95),
     weight_decay=5e-4,
     max_shift=1,
     mirror=True,
@@ -91,7 +91,7 @@ def one_thread() -> Iterator[None]:
 def trained(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Trained:
     folder, data = tmp_path_factory.mktemp("export"), data_set()
     run, repository = Run(folder / "run"), ModelRepository(folder / "models")
-    choices = Choices(
+    choices = RunChoices(
         noise=Noise.parse("asymmetric:0.4"),
         trusted=20,
         protocol="verified",
@@ -99,7 +99,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Train
         confidence_labels=None,
         seed=5,
     )
-    epochs = list(start(run, data, RECIPE, choices))
+    epochs = list(train_run(run, data, RECIPE, choices))
     return Trained(run, data, repository, export(run, data, repository, "animals"), epochs)
 
 
@@ -109,7 +109,7 @@ def test_the_graph_computes_what_was_trained(trained: Trained, size: int) -> Non
     images = trained.data.test_images[:size]
     with torch.inference_mode():
         logits, embedding = (each.numpy() for each in trained.network(torch.from_numpy(images)))
-    got = infer(trained.session, images)
+    got = run_graph(trained.session, images)
     assert got[0].shape == (size, 4)
     np.testing.assert_allclose(got[0], logits, atol=1e-4)
     np.testing.assert_allclose(got[1], embedding, atol=1e-4)
@@ -196,7 +196,7 @@ def test_the_artifact_is_all_that_answers_need(trained: Trained) -> None:
     """From the folder alone, images get answers; most of these easy ones are in the right group."""
     path, manifest = trained.artifact.path, trained.artifact.manifest
     statistics = EmbeddingStatistics.load(path / EMBEDDING_STATISTICS)
-    found = predictions(*infer(trained.session, trained.data.test_images), manifest, statistics)
+    found = predictions(*run_graph(trained.session, trained.data.test_images), manifest, statistics)
     groups = manifest.similarity_groups
     right = [one.top_class in groups.of(k) for one, k in zip(found, trained.data.test_labels, strict=True)]
     assert np.mean(right) == pytest.approx(manifest.metrics["group_accuracy"], abs=1e-4)
@@ -235,8 +235,10 @@ def test_a_wrong_graph_is_not_published(trained: Trained, tmp_path: Path, monkey
 def test_a_cross_entropy_model_says_so(trained: Trained, tmp_path: Path) -> None:
     """A grey-image model trained by cross-entropy, without noise or trusted samples, says no clamp and none trusted."""
     data, run = data_set(channels=1), Run(tmp_path / "run")
-    choices = Choices(noise=Noise.parse("none"), trusted=0, protocol="paper", loss="ce", confidence_labels=None, seed=0)
-    for _ in start(run, data, RECIPE.model_copy(update={"epochs": 1}), choices):
+    choices = RunChoices(
+        noise=Noise.parse("none"), trusted=0, protocol="paper", loss="ce", confidence_labels=None, seed=0
+    )
+    for _ in train_run(run, data, RECIPE.model_copy(update={"epochs": 1}), choices):
         pass
     artifact = export(run, data, ModelRepository(tmp_path / "models"), "grey")
     made = artifact.manifest.provenance

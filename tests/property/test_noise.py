@@ -161,3 +161,11 @@ def test_a_trusted_set_that_can_not_be_had_is_refused() -> None:
     with pytest.raises(TrainingSetError, match="class 'a' has 2 samples to trust, fewer than 3"):
         draw(truth, groups, "asymmetric:0.8", 12, "paper")
     assert draw(truth, groups, "asymmetric:0.8", 12, "verified").trusted.sum() == 12
+
+
+def test_trusted_samples_do_not_depend_on_the_noise() -> None:
+    """Runs at several ratios with one seed trust the same samples, so their results differ by the noise alone."""
+    truth = np.repeat(np.arange(4), 50)
+    groups = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
+    few, many = (draw(truth, groups, f"asymmetric:{ratio}", 20, "verified") for ratio in (0.2, 0.8))
+    assert (few.trusted == many.trusted).all()

@@ -6,8 +6,6 @@
 
 from typing import Literal
 
-from torch import nn
-
 from models.confidence_labels import ConfidenceLabels
 from training.losses.cross_entropy import CrossEntropy
 from training.losses.log_projection import LogProjection
@@ -15,6 +13,6 @@ from training.losses.log_projection import LogProjection
 LossName = Literal["lp", "ce"]
 
 
-def make_loss(name: LossName, confidence_labels: ConfidenceLabels) -> nn.Module:
+def make_loss(name: LossName, confidence_labels: ConfidenceLabels) -> LogProjection | CrossEntropy:
     """Return the loss of that name, with the paper's relaxation and clamp."""
     return LogProjection(confidence_labels) if name == "lp" else CrossEntropy()

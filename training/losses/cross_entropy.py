@@ -8,6 +8,9 @@ from torch import Tensor, nn
 class CrossEntropy(nn.Module):
     """``-log p[given]``; takes no notice of who is trusted."""
 
+    clamp = False
+    relaxation = "none"
+
     def forward(self, logits: Tensor, given: Tensor, trusted: Tensor) -> Tensor:  # noqa: ARG002 - the losses' interface
         """Mean over the batch."""
         return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), given)

@@ -15,6 +15,9 @@ class LogProjection(nn.Module):
     instead would lose it.
     """
 
+    clamp = True
+    relaxation = "l2"
+
     log_targets: Tensor
     """``[2, K, K]``: log of ``T_r``, untrusted then trusted; -inf outside the support."""
     log_norms: Tensor

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.manifest import CARD, GRAPH, MANIFEST, Manifest
-from models.repository import ModelError, ModelNotFoundError, ModelRepository, pick, sha256_of, verify
+from models.repository import ModelError, ModelNotFoundError, ModelRepository, pick_version, sha256_of, verify
 
 Publish = Callable[..., None]
 
@@ -204,9 +204,9 @@ def test_a_broken_manifest_is_named(
 def test_picking_names_what_there_is() -> None:
     """A wrong name or version is answered with the right ones."""
     available = {"clothes": ["1", "2"], "animals": ["1"]}
-    assert pick(available, "clothes", None) == ("clothes", "2")
-    assert pick({"clothes": ["1", "2"]}, None, "1") == ("clothes", "1")
+    assert pick_version(available, "clothes", None) == ("clothes", "2")
+    assert pick_version({"clothes": ["1", "2"]}, None, "1") == ("clothes", "1")
     with pytest.raises(ModelNotFoundError, match=r"no model 'cars'; there are \['animals', 'clothes'\]"):
-        pick(available, "cars", None)
+        pick_version(available, "cars", None)
     with pytest.raises(ModelNotFoundError, match=r"model 'clothes' has no version '3'; it has \['1', '2'\]"):
-        pick(available, "clothes", "3")
+        pick_version(available, "clothes", "3")

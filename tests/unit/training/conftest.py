@@ -33,7 +33,7 @@ def make_recipe() -> Callable[..., Recipe]:
             "batch_size": 16,
             "trusted_share": 0.25,
             "learning_rate": 0.1,
-            "momentum": 0.9,
+            "momentum": (0.85, 0.95),
             "weight_decay": 0.0,
             "max_shift": 0,
             "mirror": False,

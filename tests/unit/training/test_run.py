@@ -48,7 +48,7 @@ def labels() -> TrainingLabels:
 def test_a_run_can_be_read_back(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """The folder gives back the configuration and the labels that the run was started with."""
     run = Run(tmp_path / "runs" / "one")
-    run.start(config, labels)
+    run.create(config, labels)
     assert run.config == config
     np.testing.assert_array_equal(run.config.similarity_groups.membership, GROUPS.membership)
     for field in ("index", "given", "trusted", "original"):
@@ -59,16 +59,16 @@ def test_a_run_can_be_read_back(tmp_path: Path, config: RunConfig, labels: Train
 def test_a_run_is_never_overwritten(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """Starting in a folder that holds a run is refused, and the run there stays as it is."""
     run = Run(tmp_path)
-    run.start(config, labels)
+    run.create(config, labels)
     with pytest.raises(RunError, match="holds a run already"):
-        run.start(config.model_copy(update={"seed": 8}), labels)
+        run.create(config.model_copy(update={"seed": 8}), labels)
     assert run.config.seed == 7
 
 
 def test_weights_survive_the_folder(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """A saved network gives the same answers when loaded, ready for use."""
     run = Run(tmp_path)
-    run.start(config, labels)
+    run.create(config, labels)
     network = ResNet(config.recipe.network, channels=1, classes=3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network(torch.randn(8, 1, 8, 8))  # moves the running statistics, which must be saved as well
     run.save(network)
@@ -87,7 +87,7 @@ def test_weights_survive_the_folder(tmp_path: Path, config: RunConfig, labels: T
 def test_an_unfinished_run_says_so(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """Exporting a run that has not finished is an error that says so."""
     run = Run(tmp_path)
-    run.start(config, labels)
+    run.create(config, labels)
     with pytest.raises(RunError, match=r"has no weights\.safetensors: the run did not finish"):
         run.load()
 

@@ -20,7 +20,7 @@ from training.training_set import Protocol, TrainingLabels
 
 
 @dataclass(frozen=True)
-class Choices:
+class RunChoices:
     """What a caller decides about a run, beside the recipe."""
 
     noise: Noise
@@ -32,7 +32,7 @@ class Choices:
     seed: int
 
 
-def start(run: Run, data: DataSet, recipe: Recipe, choices: Choices) -> Iterator[dict[str, float]]:
+def train_run(run: Run, data: DataSet, recipe: Recipe, choices: RunChoices) -> Iterator[dict[str, float]]:
     """Train into a new run folder; yields the metrics of each epoch, validation accuracy among them.
 
     Validation accuracy is for watching only: nothing is chosen by it. The weights saved are the last epoch's.
@@ -71,7 +71,7 @@ def start(run: Run, data: DataSet, recipe: Recipe, choices: Choices) -> Iterator
         commit=_commit(),
         libraries=library_versions(),
     )
-    run.start(config, labels)
+    run.create(config, labels)
 
     torch.manual_seed(choices.seed)
     generator = torch.Generator().manual_seed(choices.seed)
