@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
 from labels.label_file_error import LabelFileError
 
@@ -42,17 +43,34 @@ def _write(table: pl.DataFrame, file: IO[bytes], suffix: str) -> None:
     if suffix == ".parquet":
         table.write_parquet(file)
     elif suffix == ".jsonl":
-        table.with_columns(pl.selectors.binary().bin.encode("base64")).write_ndjson(file)
+        _with_bytes_as_text(table).write_ndjson(file)
     else:
         # Null as "" rather than nothing: a row of one empty cell would be a blank line, which readers skip.
-        text = table.select([_as_text(column) for column in table.iter_columns()])
+        text = table.select([_as_text(column) for column in _with_bytes_as_text(table).iter_columns()])
         text.write_csv(file, separator="\t" if suffix == ".tsv" else ",")
 
 
+def _with_bytes_as_text(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(_base64(pl.col(name), dtype).alias(name) for name, dtype in table.schema.items())
+
+
+def _base64(values: pl.Expr, dtype: pl.DataType | DataTypeClass) -> pl.Expr:
+    """Bytes to text at any depth: a Parquet file of images often has records of a path and bytes."""
+    match dtype:
+        case pl.Binary():
+            return values.bin.encode("base64")
+        case pl.Array():
+            return _base64(values.arr.to_list(), pl.List(dtype.inner))
+        case pl.List(inner=pl.DataType() as inner) if inner.is_nested() or inner == pl.Binary:
+            return values.list.eval(_base64(pl.element(), inner))
+        case pl.Struct() if dtype.fields:
+            fields = (_base64(values.struct.field(each.name), each.dtype).alias(each.name) for each in dtype.fields)
+            return pl.when(values.is_not_null()).then(pl.struct(fields))
+    return values
+
+
 def _as_text(column: pl.Series) -> pl.Series:
-    if column.dtype == pl.Binary:
-        column = column.bin.encode("base64")
-    elif column.dtype == pl.Duration:
+    if column.dtype == pl.Duration:
         column = column.dt.to_string("iso")
     elif column.dtype.is_nested():
         values = (
