@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from models.answer import Prediction
+    from models.repository import ModelRepository
     from service.audits.run import Progress
     from service.classifier import Classifier
 
@@ -174,7 +175,7 @@ def verify_models(models: ModelsDir = None) -> None:
         typer.echo(f"{artifact}  ok")
 
 
-def _repository(models: Path | None) -> Any:
+def _repository(models: Path | None) -> "ModelRepository":
     from models.repository import SHIPPED, ModelRepository
 
     return ModelRepository(models or SHIPPED)

@@ -1,4 +1,4 @@
-"""Label noise with an exact, seeded number of flips (section 4.1 of the paper; ``docs/experiments.md``)."""
+"""Label noise with an exact, seeded number of flips (Gare and Galeotti 2021, section 4.1)."""
 
 import re
 from dataclasses import dataclass
