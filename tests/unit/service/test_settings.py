@@ -1,0 +1,52 @@
+"""Settings: what is misspelt or impossible is refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable sets its setting; the others keep their defaults."""
+    monkeypatch.setenv("LOOKALIKE_DATA_DIR", "/somewhere")
+    monkeypatch.setenv("LOOKALIKE_MAX_BATCH", "8")
+    settings = Settings.from_environment()
+    assert (settings.data_dir, settings.max_batch) == (Path("/somewhere"), 8)
+    assert settings.max_queue == Settings().max_queue
+
+
+def test_an_unknown_variable_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt setting stops the start with its name and the names that there are."""
+    monkeypatch.setenv("LOOKALIKE_MODEL_DIR", "/somewhere")
+    with pytest.raises(SettingsError, match="LOOKALIKE_MODEL_DIR") as refused:
+        Settings.from_environment()
+    assert "LOOKALIKE_MODELS_DIR" in str(refused.value)
+
+
+def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only variables with the prefix count."""
+    monkeypatch.setenv("LOOKALIKES_X", "1")
+    Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_BATCH", "0"),
+        ("MAX_BATCH", "many"),
+        ("MAX_QUEUE", "-1"),
+        ("INFERENCE_THREADS", "1.5"),
+        ("DEVICE", "tpu"),
+        ("MAX_UPLOAD_BYTES", "2GB"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name_and_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """A value that can't be is refused in one line that names the variable and what it says."""
+    monkeypatch.setenv(f"LOOKALIKE_{name}", value)
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment()
+    assert f"LOOKALIKE_{name}={value}" in str(refused.value)
+    assert "\n" not in str(refused.value)
