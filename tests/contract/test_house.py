@@ -1,0 +1,128 @@
+"""The house rules: whose names these are, what imports what, and that the documentation lists what there is."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from lookalike.cli import main
+from service.app import create_app
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("audit", "labels", "lookalike", "models", "service", "training")
+
+
+def python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run code in a fresh interpreter: this one may have imported anything."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_an_import_name_is_this_checkouts_and_nobody_elses(name: str) -> None:
+    """Each import name resolves to the folder in this repository, and no other installed distribution has it."""
+    assert Path(str(import_module(name).__file__)).parent == ROOT / name
+    assert set(packages_distributions().get(name, ["lookalike"])) == {"lookalike"}
+
+
+def test_the_command_is_declared_once() -> None:
+    """The project installs one command, ``lookalike``, and its code is the function that turns errors into lines."""
+    (command,) = entry_points(group="console_scripts", name="lookalike")
+    declared = (ROOT / "pyproject.toml").read_text()
+    assert 'lookalike = "lookalike.cli:main"' in declared
+    assert command.module == main.__module__
+
+
+def test_serving_never_imports_torch(tmp_path: Path) -> None:
+    """An application that started and stopped with the shipped model has not imported torch."""
+    code = f"""
+import asyncio, sys
+from pathlib import Path
+from service.app import create_app
+from service.settings import Settings
+
+async def run():
+    app = create_app(Settings(data_dir=Path({str(tmp_path)!r}), device="cpu", inference_threads=1))
+    async with app.router.lifespan_context(app) as state:
+        assert state["services"].models.get().classifier.manifest.name
+asyncio.run(run())
+print("torch" in sys.modules)
+"""
+    result = python(code, tmp_path)
+    assert (result.returncode, result.stdout.strip()) == (0, "False"), result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["classify", "--help"], ["train", "--help"], ["models", "list"]])
+def test_commands_that_do_not_train_never_import_torch(arguments: list[str], tmp_path: Path) -> None:
+    """Help, also that of ``train``, and the commands about models work without importing torch."""
+    code = f"""
+import sys
+from lookalike.cli import main
+sys.argv = ["lookalike", *{arguments!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+assert "torch" not in sys.modules
+"""
+    result = python(code, tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_imports_run_one_way() -> None:
+    """The import contracts of ``pyproject.toml`` hold."""
+    code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    result = python(code, ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_setting_is_documented() -> None:
+    """An operator finds each ``LOOKALIKE_`` variable in docs/settings.md, and no variable there that is none."""
+    page = (ROOT / "docs" / "settings.md").read_text()
+    known = {f"LOOKALIKE_{name.upper()}" for name in Settings.model_fields}
+    documented = {part for part in page.split("`") if part.startswith("LOOKALIKE_") and part != "LOOKALIKE_"}
+    assert known - documented == set()
+    assert documented - known == set()
+
+
+def routes(settings: Settings) -> Iterator[str]:
+    paths: dict[str, dict[str, Any]] = create_app(settings).openapi()["paths"]
+    for path, operations in paths.items():
+        for method in operations:
+            yield f"{method.upper()} {path}"
+
+
+def test_every_route_is_documented(tmp_path: Path) -> None:
+    """A user finds each route, with its method, in docs/api.md."""
+    quoted = {part.partition("?")[0] for part in (ROOT / "docs" / "api.md").read_text().split("`")}
+    found = set(routes(Settings(data_dir=tmp_path)))
+    assert len(found) >= 10
+    assert found - quoted == set()
+
+
+def test_no_route_is_hidden_from_the_documentation(tmp_path: Path) -> None:
+    """Every route that the application answers is in its own description, too."""
+    app = create_app(Settings(data_dir=tmp_path))
+    assert [route.path for route in app.routes if isinstance(route, APIRoute) and not route.include_in_schema] == []
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """No file that is kept here names a registry's host: where packages come from is the reader's to configure."""
+    hosts = [
+        ".".join(parts).encode()
+        for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("crates", "io"),
+                      ("proxy", "golang", "org"), ("anaconda", "org"), ("rubygems", "org"))
+    ]  # fmt: skip
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    assert len(files) > 100
+    naming = [path.name for path in files if path.is_file() and any(host in path.read_bytes() for host in hosts)]
+    assert naming == []
