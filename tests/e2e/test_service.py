@@ -1,0 +1,149 @@
+"""The real server as a process of its own: one user's whole way, its start and its end."""
+
+import io
+import re
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+WAIT = 60
+
+
+@contextmanager
+def serving(process: Popen[str]) -> Iterator[tuple[httpx.Client, list[str]]]:
+    """A client of a server that has said where it listens, and the lines it prints; the process ends with the block."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: list[str] = []
+    listening = threading.Event()
+
+    def listen(stream: Any) -> None:
+        for line in stream:
+            said.append(line)
+            if "running on" in line:
+                listening.set()
+        listening.set()  # it has ended: nobody need wait any longer
+
+    readers = [threading.Thread(target=listen, args=(stream,)) for stream in (process.stdout, process.stderr)]
+    for reader in readers:
+        reader.start()
+    try:
+        assert listening.wait(WAIT)
+        address = re.search(r"http://127\.0\.0\.1:\d+", "".join(said))
+        assert address, said
+        with httpx.Client(base_url=address[0], timeout=WAIT, trust_env=False) as client:
+            yield client, said
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(WAIT)
+        for reader in readers:
+            reader.join(WAIT)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def ended(client: httpx.Client, location: str) -> dict[str, Any]:
+    """Follow an audit by its progress until it has ended."""
+    deadline = time.monotonic() + WAIT
+    while time.monotonic() < deadline:
+        state: dict[str, Any] = client.get(location).json()
+        if state["status"] not in {"queued", "running"}:
+            return state
+        time.sleep(0.02)
+    pytest.fail("the audit does not end")
+
+
+def test_a_users_whole_way(lookalike: Any, kit: Any, tmp_path: Path) -> None:
+    """Classify, upload an audit, follow it, read report and rows, take the corrected labels home, stop the server."""
+    process = lookalike.process("serve", "--port", "0")
+    with serving(process) as (client, said):
+        picture = kit.image(0).read_bytes()
+        answer = client.post("/v1/classify", content=picture, headers={"Content-Type": "image/png"})
+        assert answer.status_code == 200
+        assert answer.json()["model"]["name"] == "fashion-mnist"
+
+        files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+        submitted = client.post("/v1/audits", files=files)
+        assert submitted.status_code == 202
+        location = submitted.headers["Location"]
+        state = ended(client, location)
+        assert (state["status"], state["done"], state["total"]) == ("succeeded", 600, 600)
+
+        report = client.get(f"{location}/report").json()
+        assert report["rows"] == 600
+        assert report["asymmetry"]["verdict"] == "asymmetric"
+        page = client.get(f"{location}/rows", params={"limit": 20}).json()
+        truth = pl.read_csv(kit.truth)["label"].to_list()
+        assert sum(row["label"] != truth[row["row"]] for row in page["rows"]) >= 15
+        exported = client.get(f"{location}/export", params={"format": "csv", "labels": "suggested"})
+        corrected = pl.read_csv(io.BytesIO(exported.content))
+        assert corrected["image"].to_list() == pl.read_csv(kit.labels)["image"].to_list()
+        wrong_before = sum(a != b for a, b in zip(corrected["original_label"], truth, strict=True))
+        wrong_after = sum(a != b for a, b in zip(corrected["label"], truth, strict=True))
+        assert wrong_after < wrong_before / 2
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT) == 0
+    assert "Traceback" not in "".join(said)
+    assert (tmp_path / "data" / "audits").is_dir()
+
+
+def test_a_stop_while_an_audit_runs_is_clean_and_the_audit_survives(lookalike: Any, kit: Any) -> None:
+    """A server told to stop just after an upload ends with code 0, and the next one finishes the audit."""
+    process = lookalike.process("serve", "--port", "0")
+    with serving(process) as (client, said):
+        files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+        location = client.post("/v1/audits", files=files).headers["Location"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT) == 0
+    assert "Traceback" not in "".join(said)
+    with serving(lookalike.process("serve", "--port", "0")) as (client, _):
+        assert ended(client, location)["status"] == "succeeded"
+
+
+def broken_manifest(shipped: Path, folder: Path) -> None:
+    (folder / "clothes" / "1").mkdir(parents=True)
+    (folder / "clothes" / "1" / "manifest.json").write_text('{"name": "clothes"')
+
+
+def changed_graph(shipped: Path, folder: Path) -> None:
+    copy = shutil.copytree(shipped, folder, dirs_exist_ok=True)
+    with next(Path(copy).glob("*/*/model.onnx")).open("ab") as graph:
+        graph.write(b"x")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "settings", "said"),
+    [
+        (lambda *_: None, {}, "no models in"),
+        (broken_manifest, {}, "clothes@1: manifest.json"),
+        (changed_graph, {}, "model.onnx does not have the sha256"),
+        (lambda *_: None, {"LOOKALIKE_PORTT": "1"}, "unknown setting LOOKALIKE_PORTT"),
+        (lambda *_: None, {"LOOKALIKE_MAX_BATCH": "0"}, "LOOKALIKE_MAX_BATCH=0"),
+    ],
+    ids=["no models", "broken manifest", "changed graph", "unknown setting", "impossible setting"],
+)
+def test_what_prevents_the_start_is_said_in_one_line(
+    lookalike: Any, shipped: Path, tmp_path: Path, prepare: Any, settings: dict[str, str], said: str
+) -> None:
+    """A server that can't start ends with code 1 and one line on stderr that names the cause."""
+    store = tmp_path / "store"
+    store.mkdir()
+    prepare(shipped, store)
+    result = lookalike("serve", "--port", "0", "--models", store, settings=settings)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("lookalike: ")
+    assert said in line
