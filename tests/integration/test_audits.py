@@ -413,11 +413,3 @@ def test_an_audit_that_is_not_there_is_a_404(service: Any, whole: str, audit_id:
     answer = service.http.send(request)
     assert answer.status_code == 404
     assert problem_code(answer) in {"audit_not_found", "not_found"}
-
-
-def test_an_id_in_capitals_is_another_id(service: Any, whole: str) -> None:
-    """Ids are matched to the letter: an existing audit is not found by its id in capitals."""
-    head, _, audit_id = whole.rpartition("/")
-    if audit_id.isdecimal():
-        audit_id = "a" * 16
-    assert service.http.get(f"{head}/{audit_id.upper()}").status_code == 404

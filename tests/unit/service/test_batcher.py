@@ -123,10 +123,10 @@ def test_a_full_queue_refuses_at_once_and_keeps_what_waits(model: Model, make: M
     async def main() -> list[Any]:
         tasks = [await hold(model, batcher), await queue(batcher, 1, 2)]
         with pytest.raises(OverloadedError, match="try again"):
-            await batcher.infer(images(3, 4))
+            await asyncio.wait_for(batcher.infer(images(3, 4)), 5)
         tasks.append(await queue(batcher, 5))
         with pytest.raises(OverloadedError):
-            await batcher.infer(images(6))
+            await asyncio.wait_for(batcher.infer(images(6)), 5)
         model.free.set()
         return await asyncio.gather(*tasks)
 
