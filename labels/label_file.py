@@ -10,14 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from labels.errors import LabelFileError
 from labels.formats.delimited import read_delimited
 from labels.formats.json_lines import read_json_lines
 from labels.formats.parquet import read_parquet
-from labels.formats.write_table import write_table
 from labels.images.names import normalise_name
-from labels.label_file_error import LabelFileError
-
-__all__ = ["LabelFile", "LabelFileError", "ResolvedLabels", "read_label_file", "resolve_labels", "write_table"]
 
 LabelFileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
 _TRUSTED = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
@@ -35,13 +32,18 @@ class LabelFile:
 
     @cached_property
     def given(self) -> list[str | None]:
-        """The labels as text, as they stand; whole numbers held as floats lose their ``.0``. Null is None."""
+        """The labels by ``label_text``; null is None."""
         column = self.table[self.label_column]
         if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object}:
             raise LabelFileError(f"the label column {self.label_column!r} holds {column.dtype}: it must hold text")
-        if column.dtype.is_float() and ((column.abs() <= 2**53) & (column == column.floor())).all():
-            column = column.cast(pl.Int64)  # what pandas makes of whole numbers beside a missing one
-        return column.cast(pl.String).to_list()
+        return label_text(column).to_list()
+
+    @cached_property
+    def original(self) -> list[str | None]:
+        """The column ``original_label`` as text: what a trusted label said before; None where there is none."""
+        if "original_label" not in self.table.columns or self.table["original_label"].dtype.is_nested():
+            return [None] * self.table.height
+        return label_text(self.table["original_label"]).to_list()
 
     @cached_property
     def images(self) -> list[str | None]:
@@ -60,6 +62,13 @@ class LabelFile:
             return np.zeros(self.table.height, dtype=bool)
         values = self.table["trusted"].to_list()
         return np.array([_trust(value, row) for row, value in enumerate(values, 1)], dtype=bool)
+
+
+def label_text(column: pl.Series) -> pl.Series:
+    """A column of labels as text: null stays null, whole numbers held as floats lose their ``.0``."""
+    if column.dtype.is_float() and ((column.abs() <= 2**53) & (column == column.floor())).all():
+        column = column.cast(pl.Int64)  # what pandas makes of whole numbers beside a missing one
+    return column.cast(pl.String)
 
 
 def _trust(value: Any, row: int) -> bool:
@@ -131,6 +140,8 @@ class ResolvedLabels:
     """The labels as class indices."""
 
     indices: NDArray[np.int64]  # [N], -1 where the label is not a class
+    spelling: tuple[str, ...]  # how the file spells each class: its name, or its index
+    original: NDArray[np.int64]  # [N], what the label said before it was verified; -1 where the file doesn't say
     warnings: list[str]  # what a person should know, in whole sentences
 
 
@@ -154,7 +165,8 @@ def resolve_labels(label_file: LabelFile, classes: Sequence[str]) -> ResolvedLab
     indices = np.array([-1 if label is None else lookup.get(label, -1) for label in given], dtype=np.int64)
     warnings += _unknown_labels(given, indices)
     warnings += _repeated_images(label_file.images)
-    return ResolvedLabels(indices, warnings)
+    before = np.array([-1 if label is None else lookup.get(label, -1) for label in label_file.original], dtype=np.int64)
+    return ResolvedLabels(indices, tuple(lookup), before, warnings)
 
 
 def _unknown_labels(given: Sequence[str | None], indices: NDArray[np.int64]) -> list[str]:

@@ -49,9 +49,11 @@ class SimilarityGroups:
             names = list(group)
             unknown = [name for name in names if name not in index]
             if unknown:
-                raise GroupsError(f"group {names} names {unknown[0]!r}, not one of the classes {list(classes)}")
+                raise GroupsError(
+                    f"a group names {_short(unknown[0])}, which is not one of the classes {_short(list(classes))}"
+                )
             if len(set(names)) != len(names):
-                raise GroupsError(f"group {names} names a class twice")
+                raise GroupsError(f"group {_short(names)} names a class twice")
             members = [index[name] for name in names]
             membership[np.ix_(members, members)] = True
         return cls(classes, membership)
@@ -116,3 +118,9 @@ def parse_groups(text: str | bytes, classes: Sequence[str]) -> SimilarityGroups:
 def read_groups(path: Path, classes: Sequence[str]) -> SimilarityGroups:
     """Read a groups file."""
     return parse_groups(path.read_bytes(), classes)
+
+
+def _short(value: object) -> str:
+    """What came from outside may be long."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:199]}…"

@@ -9,28 +9,18 @@ from fastapi import FastAPI
 from service import errors
 from service.routes import audits, classify, health, models
 from service.services import Services
-from service.settings import Settings
 
 
-def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
-    """Put the application together; models are loaded when it starts, unless the caller hands over running services.
-
-    Whoever started the services closes them.
-    """
+def create_app(services: Services) -> FastAPI:
+    """Put the application together over running services; who started them closes them."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Services]]:
-        if services is not None:
-            yield {"services": services}
-            return
-        started = Services.start(settings)
-        try:
-            yield {"services": started}
-        finally:
-            started.close()
+        yield {"services": services}
 
     app = FastAPI(title="Lookalike", version=version("lookalike"), lifespan=lifespan)
     errors.install(app)
-    for routes in (health, models, classify, audits):
-        app.include_router(routes.router)
+    app.include_router(health.router)
+    for routes in (models, classify, audits):
+        app.include_router(routes.router, responses=errors.RESPONSES)
     return app

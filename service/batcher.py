@@ -16,8 +16,8 @@ Output = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Logits and embedding: of a batch ``[N, K]`` and ``[N, D]``, of one image ``[K]`` and ``[D]``."""
 
 
-class OverloadedError(LookalikeError):
-    """The queue is full; try again later."""
+class ClosedError(LookalikeError):
+    """The service is stopping."""
 
 
 class BatchModel(Protocol):
@@ -36,10 +36,13 @@ class _Waiting:
 
 
 class Batcher:
-    """A bounded queue before a model, emptied by its own threads. A failed batch fails exactly its own images."""
+    """A queue before a model, emptied by threads of its own. A failed batch fails exactly its own images.
 
-    def __init__(self, model: BatchModel, *, threads: int, max_batch: int, max_queue: int) -> None:
-        self._model, self._max_batch, self._max_queue = model, max_batch, max_queue
+    The queue has no bound of its own: ``service.admission`` bounds what gets this far.
+    """
+
+    def __init__(self, model: BatchModel, *, threads: int, max_batch: int) -> None:
+        self._model, self._max_batch = model, max_batch
         self._queue: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -50,14 +53,14 @@ class Batcher:
     async def infer(self, images: list[NDArray[np.uint8]]) -> list[Output]:
         """Run images ``[H, W, C]`` through the model, each perhaps in another batch, and return their outputs in order.
 
-        Raises ``OverloadedError`` at once where the queue has no room for all of them. Images of a cancelled caller
-        that still wait are dropped before any work is done on them.
+        Raises ``ClosedError`` once ``close`` was called. Images of a cancelled caller that still wait are dropped
+        before any work is done on them.
         """
         loop = asyncio.get_running_loop()
         entries = [_Waiting(image, loop.create_future(), loop) for image in images]
         with self._changed:
-            if self._closed or len(self._queue) + len(entries) > self._max_queue:
-                raise OverloadedError("the model is busy; try again in a second")
+            if self._closed:
+                raise ClosedError("the service is stopping; ask another one")
             self._queue.extend(entries)
             self._changed.notify(len(entries))
         return await asyncio.gather(*(entry.result for entry in entries))

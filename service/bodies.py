@@ -28,7 +28,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 @asynccontextmanager
 async def read_form(request: Request, limit: int, *, max_files: int) -> AsyncIterator[FormData]:
     """A multipart form, its files spooled to disk; raises ``BodyError`` where it is malformed or too large."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise BodyError("send the request as multipart/form-data")
     try:
         form = await _capped(request, limit).form(max_files=max_files, max_fields=32)

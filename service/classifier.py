@@ -1,6 +1,7 @@
 """A model on ONNX Runtime: uint8 images in, logits and embeddings out."""
 
 import os
+from importlib.metadata import distributions
 from pathlib import Path
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
@@ -13,7 +14,7 @@ from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction, predictions
 from models.embedding import EmbeddingStatistics
 from models.errors import LookalikeError
 from models.manifest import EMBEDDING_STATISTICS, GRAPH, TRAINING_PIXELS, Manifest
-from models.repository import ModelArtifact, verify
+from models.repository import ModelArtifact, ModelError, verify
 from models.training_pixels import load_hashes
 
 
@@ -28,11 +29,21 @@ class Classifier:
         """Verify, load and warm; raises ``ModelError`` or ``DeviceError``."""
         verify(artifact)
         self.manifest: Manifest = artifact.manifest
-        self.statistics = EmbeddingStatistics.load(artifact.path / EMBEDDING_STATISTICS)
-        self._session = _session(artifact.path / GRAPH, device)
-        spec = self.manifest.input
-        self.infer(np.zeros((1, spec.height, spec.width, spec.channels), dtype=np.uint8))
         self._training_pixels = artifact.path / TRAINING_PIXELS
+        spec, classes, size = self.manifest.input, len(self.manifest.classes), self.manifest.embedding_size
+        try:
+            self.statistics = EmbeddingStatistics.load(artifact.path / EMBEDDING_STATISTICS)
+            self._session = _session(artifact.path / GRAPH, device)
+            logits, embeddings = self.infer(np.zeros((1, spec.height, spec.width, spec.channels), dtype=np.uint8))
+        except LookalikeError:
+            raise
+        except Exception as error:  # ONNX Runtime's and numpy's many ways to say that a file is not what it should be
+            raise ModelError(f"{artifact} can't be loaded: {error}") from error
+        if (logits.shape, embeddings.shape) != ((1, classes), (1, size)):
+            raise ModelError(
+                f"{artifact}: the graph gives {logits.shape[1:]} logits and an embedding of {embeddings.shape[1:]}, "
+                f"its manifest says {classes} and {size}"
+            )
 
     @property
     def device(self) -> str:
@@ -61,6 +72,8 @@ class Classifier:
 
 
 def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
+    if {"onnxruntime", "onnxruntime-gpu"} <= {each.name for each in distributions()}:
+        raise DeviceError("onnxruntime and onnxruntime-gpu overwrite each other: uninstall both, then install one")
     available = onnxruntime.get_available_providers()
     providers = ["CPUExecutionProvider"]
     if device != "cpu" and "CUDAExecutionProvider" in available:

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from models.answer import Prediction
     from models.repository import ModelRepository
-    from service.audits.run import Progress
+    from service.audits.look import Progress
     from service.classifier import Classifier
 
 ModelsDir = Annotated[
@@ -47,20 +47,17 @@ def serve(
     settings = Settings.from_environment()
     if models is not None:
         settings = settings.model_copy(update={"models_dir": models})
-    services = Services.start(settings)  # here, not in the lifespan: what is wrong is one line and no traceback
     # When uvicorn has shut down it raises the signal again, by which a process that ended well would seem killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        uvicorn.run(create_app(settings, services), host=host, port=port)
-    finally:
-        services.close()
+    with Services.running(settings) as services:  # not in the app's lifespan: what is wrong is one line, no traceback
+        uvicorn.run(create_app(services), host=host, port=port, timeout_graceful_shutdown=settings.shutdown_seconds)
 
 
 def classify(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
     model: Model = None,
     models: ModelsDir = None,
-    level: Annotated[float, typer.Option(min=0, max=1, help="Probability at which an answer counts as sure.")] = 0.95,
+    level: Annotated[float, typer.Option(min=1e-6, max=1, help="Probability at which an answer is sure.")] = 0.95,
     top_k: Annotated[int, typer.Option(min=1, help="How many classes to list.")] = 5,
     as_json: Json = False,
 ) -> None:
@@ -127,7 +124,7 @@ def audit(
         evidence=evidence.value,
         label_column=label_column,
         image_column=image_column,
-        groups=None if groups is None else groups.read_text(),
+        groups=None if groups is None else groups.read_text(errors="replace"),
         probabilities=probabilities,
     )
     with _progress_bar() as progress:
@@ -158,21 +155,25 @@ def list_models(models: ModelsDir = None, as_json: Json = False) -> None:
         typer.echo(json.dumps([artifact.manifest.model_dump(mode="json") for artifact in artifacts]))
         return
     for artifact in artifacts:
-        made, accuracy = artifact.manifest.provenance, artifact.manifest.metrics["accuracy"]
+        made, accuracy = artifact.manifest.provenance, artifact.manifest.metrics.get("accuracy", float("nan"))
         typer.echo(f"{artifact}  {len(artifact.manifest.classes)} classes  accuracy {accuracy:.4f}  {made.data_set}")
 
 
 @models.command("verify")
-def verify_models(models: ModelsDir = None) -> None:
+def verify_models(models: ModelsDir = None, as_json: Json = False) -> None:
     """Check every version against the checksums of its manifest."""
     from models.repository import ModelNotFoundError, verify
 
     repository = _repository(models)
     if not repository.names():
         raise ModelNotFoundError(f"no models in {repository.root}")
-    for artifact in repository.all():
+    artifacts = list(repository.all())
+    for artifact in artifacts:
         verify(artifact)
-        typer.echo(f"{artifact}  ok")
+        if not as_json:
+            typer.echo(f"{artifact}  ok")
+    if as_json:
+        typer.echo(json.dumps({"verified": [str(artifact) for artifact in artifacts]}))
 
 
 def _repository(models: Path | None) -> "ModelRepository":

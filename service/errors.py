@@ -1,22 +1,25 @@
 """Errors to answers: one table from exception to status and code, as problem details (RFC 9457)."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from labels.images.source import ImageSourceError
-from labels.label_file import LabelFileError
+from labels.errors import LabelFileError
+from labels.images.errors import ImageSourceError
 from models.errors import LookalikeError
 from models.groups import GroupsError
 from models.images import ImageError
 from models.repository import ModelNotFoundError
+from service.admission import OverloadedError
 from service.audits.jobs import AuditNotFinishedError, AuditNotFoundError
-from service.audits.rows import CursorError
 from service.audits.run import AuditError
-from service.batcher import OverloadedError
+from service.batcher import ClosedError
 from service.bodies import BodyError, BodyTooLargeError
 
 _TABLE: dict[type[Exception], tuple[int, str]] = {
@@ -25,14 +28,35 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     AuditNotFoundError: (404, "audit_not_found"),
     BodyError: (422, "body"),
     BodyTooLargeError: (413, "body_too_large"),
-    CursorError: (422, "cursor"),
     GroupsError: (422, "groups"),
     ImageSourceError: (422, "images"),
     LabelFileError: (422, "label_file"),
     ModelNotFoundError: (404, "model_not_found"),
+    ClosedError: (503, "stopping"),
     OverloadedError: (503, "overloaded"),
 }
+_CLIENT_CLOSED_REQUEST = 499  # nobody reads it; the log shows it as nginx would
 _IMAGE_STATUS = {"image_too_large": 413, "not_an_image": 415, "unsupported_image": 415}
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": f"{HTTPStatus(status).phrase}; `code` says which",
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+    for status in (404, 409, 413, 415, 422, 503)
+}
+"""What OpenAPI says of errors."""
 
 
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -53,7 +77,7 @@ async def _expected(_: Request, error: Exception) -> JSONResponse:
             status, code = _TABLE[kind]
             headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
             return problem(status, code, str(error), headers)
-    return await _unexpected(_, error)
+    raise error  # missing in the table: a defect, for the log
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
@@ -68,6 +92,10 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+
+
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     # What went wrong inside is for the log alone.
     return problem(500, "internal", "the service failed at this request; its log says why")
@@ -78,4 +106,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(LookalikeError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)

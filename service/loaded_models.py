@@ -1,6 +1,5 @@
 """The models of a repository, loaded, each behind its batcher."""
 
-import os
 from dataclasses import dataclass
 
 from models.errors import LookalikeError
@@ -33,8 +32,8 @@ class LoadedModels:
         classifiers = [Classifier(artifact, device=settings.device) for artifact in repository.all()]
         for classifier in classifiers:
             # One thread feeds a GPU; on a CPU each core runs batches of its own.
-            threads = 1 if classifier.device == "cuda" else settings.inference_threads or usable_cores()
-            batcher = Batcher(classifier, threads=threads, max_batch=settings.max_batch, max_queue=settings.max_queue)
+            threads = 1 if classifier.device == "cuda" else settings.cpu_threads
+            batcher = Batcher(classifier, threads=threads, max_batch=settings.max_batch)
             versions = self._models.setdefault(classifier.manifest.name, {})
             versions[classifier.manifest.version] = LoadedModel(classifier, batcher)
         if not self._models:
@@ -57,8 +56,3 @@ class LoadedModels:
         for versions in self._models.values():
             for loaded in versions.values():
                 loaded.batcher.close()
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0))

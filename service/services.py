@@ -1,14 +1,18 @@
-"""What the routes work with: built once in the application's lifespan, typed, and handed to each request."""
+"""What the routes work with: built once, typed, and handed to each request."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
 from models.repository import ModelRepository
+from service.admission import Admission
 from service.audits.jobs import Audits
-from service.loaded_models import LoadedModels, usable_cores
+from service.data_folder import locked_data_folder
+from service.loaded_models import LoadedModels
 from service.settings import Settings
 
 
@@ -19,24 +23,24 @@ class Services:
     settings: Settings
     models: LoadedModels
     decoders: ThreadPoolExecutor
+    admission: Admission
     audits: Audits
 
     @classmethod
-    def start(cls, settings: Settings) -> Self:
-        """Load the models and take up unfinished audits."""
-        models = LoadedModels(ModelRepository(settings.models_dir), settings)
-        try:
-            audits = Audits(settings.data_dir / "audits", models, max_pixels=settings.max_image_pixels)
-        except BaseException:  # the models' threads would keep the process from ending
-            models.close()
-            raise
-        return cls(settings, models, ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode"), audits)
+    @contextmanager
+    def running(cls, settings: Settings) -> Iterator[Self]:
+        """Load the models and take up unfinished audits; at the end, close in the order that lets work finish.
 
-    def close(self) -> None:
-        """Stop in the order that lets accepted work finish."""
-        self.audits.close()
-        self.models.close()
-        self.decoders.shutdown()
+        Raises a ``LookalikeError`` for whatever keeps the service from starting.
+        """
+        with ExitStack() as stack:
+            data = stack.enter_context(locked_data_folder(settings.data_dir))
+            decoders = stack.enter_context(ThreadPoolExecutor(settings.cpu_threads, thread_name_prefix="decode"))
+            models = LoadedModels(ModelRepository(settings.models_dir), settings)
+            stack.callback(models.close)
+            audits = Audits(data / "audits", models, max_pixels=settings.max_image_pixels)
+            stack.callback(audits.close)
+            yield cls(settings, models, decoders, Admission(settings.max_queue), audits)
 
 
 def _services(request: Request) -> Services:

@@ -1,11 +1,10 @@
 """Settings, from environment variables ``LOOKALIKE_*``; ``docs/settings.md`` lists them."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.errors import LookalikeError
@@ -31,11 +30,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` refuses to start without a GPU; `auto` takes one where ONNX Runtime finds it."""
     inference_threads: int = Field(default=0, ge=0, le=256)
-    """Threads that run a model on the CPU; 0: one for each core that the process may use."""
+    """Threads that decode, and that run a model on the CPU; 0: one for each core that the process may use."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Most images in one run of a model."""
     max_queue: int = Field(default=256, ge=1)
-    """Most images waiting for a model; more are answered with 503."""
+    """Most images being decoded, waiting or running at a time; more are answered with 503."""
     max_image_bytes: int = Field(default=20_000_000, ge=1)
     """Largest encoded image."""
     max_image_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1)
@@ -45,16 +44,32 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest audit upload, label file and images together."""
 
+    shutdown_seconds: int = Field(default=20, ge=0)
+    """How long requests under way may take to finish once the server is told to stop."""
+
+    @property
+    def cpu_threads(self) -> int:
+        """Threads for work on the CPU."""
+        return self.inference_threads or len(os.sched_getaffinity(0))
+
+    @model_validator(mode="after")
+    def _a_request_fits_the_queue(self) -> Self:
+        if self.max_images > self.max_queue:
+            raise ValueError(f"max_images={self.max_images} is more than max_queue={self.max_queue} has room for")
+        return self
+
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_environment(cls) -> Self:
         """Read the environment; raises ``SettingsError`` for an unknown variable or an impossible value."""
         known = {f"{_PREFIX}{name.upper()}" for name in cls.model_fields}
-        unknown = sorted(name for name in environment if name.upper().startswith(_PREFIX) and name.upper() not in known)
+        unknown = sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
         if unknown:
             raise SettingsError(f"unknown setting {unknown[0]}; the settings are {', '.join(sorted(known))}")
         try:
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
+            if not first["loc"]:
+                raise SettingsError(first["msg"]) from error
             name = _PREFIX + str(first["loc"][0]).upper()
             raise SettingsError(f"{name}={first['input']!s}: {first['msg']}") from error

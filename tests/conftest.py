@@ -19,6 +19,7 @@ import uvicorn
 
 from models.repository import SHIPPED
 from service.app import create_app
+from service.services import Services
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -120,22 +121,23 @@ StartService = Callable[..., AbstractContextManager[ServiceUnderTest]]
 
 @contextmanager
 def _served(data_dir: Path, **settings: Any) -> Iterator[ServiceUnderTest]:
-    """The application through its whole lifespan, in this process, behind a socket of its own."""
+    """The application from start to end, in this process, behind a socket of its own."""
     chosen = Settings.model_validate({"data_dir": data_dir, "inference_threads": 1, "device": "cpu"} | settings)
-    config = uvicorn.Config(create_app(chosen), port=0, log_level="critical", lifespan="on", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started or not thread.is_alive(), "the service starts")
-        assert server.started
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as client:
-            yield ServiceUnderTest(client, data_dir)
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
+    with Services.running(chosen) as services:
+        config = uvicorn.Config(create_app(services), port=0, log_level="critical", lifespan="on", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            wait_until(lambda: server.started or not thread.is_alive(), "the service starts")
+            assert server.started
+            port = server.servers[0].sockets[0].getsockname()[1]
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as client:
+                yield ServiceUnderTest(client, data_dir)
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
+        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")

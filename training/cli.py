@@ -1,5 +1,6 @@
 """Commands that train: train, export, noise. Their bodies import torch; this file does not."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ class Protocol(StrEnum):
     verified = "verified"
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of the data set; default: where it is installed.")]
 
 
@@ -36,6 +38,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     out: Annotated[Path, typer.Option(help="Run folder to create.")] = Path("runs/latest"),
+    as_json: Json = False,
 ) -> None:
     """Train a network on Fashion-MNIST with noisy labels, into a run folder."""
     from dataclasses import replace
@@ -62,12 +65,16 @@ def train(
     data_set = load_fashion_mnist(data)
     if groups is not None:
         data_set = replace(data_set, groups=read_groups(groups, data_set.classes))
+    epoch: dict[str, float] = {}
     for epoch in train_run(Run(out), data_set, chosen, choices):
         typer.echo(
             f"epoch {epoch['epoch']:.0f}  loss {epoch['loss']:.4f}  "
             f"validation accuracy {epoch['validation_accuracy']:.4f}  {epoch['seconds']:.0f} s",
             err=True,
         )
+    if as_json:
+        typer.echo(json.dumps({"run": str(out)} | epoch))
+        return
     typer.echo(f"the run is in {out}; publish it with: lookalike export {out} --name NAME")
 
 
@@ -76,6 +83,7 @@ def export(
     name: Annotated[str, typer.Option(help="Name of the model; the version is the next free number.")],
     data: DataDir = None,
     models: Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Publish a trained run as a model: graph, calibration, manifest and card."""
     from models.repository import SHIPPED, ModelRepository
@@ -85,6 +93,10 @@ def export(
 
     artifact = publish(Run(run), load_fashion_mnist(data), ModelRepository(models or SHIPPED), name)
     metrics = artifact.manifest.metrics
+    if as_json:
+        manifest = artifact.manifest
+        typer.echo(json.dumps({"name": manifest.name, "version": manifest.version, "metrics": metrics}))
+        return
     typer.echo(f"published {artifact}: test accuracy {metrics['accuracy']:.4f}, calibration error {metrics['ece']:.4f}")
 
 
@@ -94,10 +106,11 @@ def noise(
     noise: Annotated[str, typer.Option(help="asymmetric:R or symmetric:R.")],
     groups: Annotated[Path | None, typer.Option(help="Groups file.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
 ) -> None:
     """Flip a known share of the labels of a file, to see what an audit finds."""
     from training.noise import Noise
     from training.noise_file import add_noise
 
     changed = add_noise(labels, Noise.parse(noise), groups, seed=seed, out=out)
-    typer.echo(f"changed {changed} labels; wrote {out}")
+    typer.echo(json.dumps({"changed": changed}) if as_json else f"changed {changed} labels; wrote {out}")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from labels.label_file import read_label_file, resolve_labels, write_table
+from labels.formats.write_table import write_table
+from labels.label_file import read_label_file, resolve_labels
 from models.groups import SimilarityGroups, read_groups
 from training.noise import Noise, NoiseError, flip
 

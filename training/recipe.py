@@ -49,7 +49,7 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise RecipeError(f"no recipe {name_or_path!r}; there are {known}, or give the path of a .toml file")
     try:
         return Recipe.model_validate(tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path.name}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

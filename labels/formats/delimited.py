@@ -5,9 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
+from labels.errors import LabelFileError
 from labels.formats.table_limits import MAX_TEXT_CELLS, check_cells, check_columns
 from labels.formats.text_lines import utf8_lines
-from labels.label_file_error import LabelFileError
 
 _CELLS_PER_BLOCK = 1_000_000
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from labels.errors import LabelFileError
 from labels.formats.table_limits import MAX_PARQUET_CELLS, check_cells, check_columns
-from labels.label_file_error import LabelFileError
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -15,6 +15,18 @@ def read_parquet(path: Path) -> pl.DataFrame:
         columns = len(frame.collect_schema())
         check_columns(columns)
         check_cells(frame.select(pl.len()).collect().item(), columns, MAX_PARQUET_CELLS)
-        return frame.collect()
+        table = frame.collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise LabelFileError("the file is not a Parquet file that can be read: write it again, or use CSV") from error
+    _check_years(table)
+    return table
+
+
+def _check_years(table: pl.DataFrame) -> None:
+    """Refuse dates that neither text nor Python can hold; polars panics when it writes them."""
+    for column in table.iter_columns():
+        if isinstance(column.dtype, pl.Date | pl.Datetime):
+            years = column.drop_nulls().dt.year()  # null for a date beyond polars' own calendar
+            if not years.is_between(1, 9999).fill_null(value=False).all():
+                name = column.name[:80]
+                raise LabelFileError(f"the column {name!r} holds dates outside the years 1 to 9999: leave it out")

@@ -1,10 +1,11 @@
 """How large a table may be: what keeps a small hostile file from filling the memory."""
 
-from labels.label_file_error import LabelFileError
+from labels.errors import LabelFileError
 
 MAX_COLUMNS = 10_000
 MAX_TEXT_CELLS = 200_000_000  # CSV, TSV and JSONL: each cell costs some 16 to 60 bytes
 MAX_PARQUET_CELLS = 2_000_000_000
+MAX_ROWS = 50_000_000
 
 
 def check_columns(count: int) -> None:
@@ -16,7 +17,9 @@ def check_columns(count: int) -> None:
 
 
 def check_cells(rows: int, columns: int, limit: int) -> None:
-    """Raise ``LabelFileError`` for a table of more than ``limit`` cells."""
+    """Raise ``LabelFileError`` for a table of more than ``limit`` cells, or of more than ``MAX_ROWS`` rows."""
+    if rows > MAX_ROWS:
+        raise LabelFileError(f"the table has more than {MAX_ROWS} rows: split the file")
     if rows * columns > limit:
         raise LabelFileError(
             f"the table has more than {limit} cells ({rows} rows so far, {columns} columns): leave out columns, "

@@ -9,7 +9,7 @@ from typing import IO
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from labels.label_file_error import LabelFileError
+from labels.errors import LabelFileError
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:

@@ -4,12 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from labels.images.errors import ImageSourceError, MissingImageError, UnreadableImageError
+from labels.images.errors import ImageSourceError
 from labels.images.folder import FolderSource
 from labels.images.tar_archive import TarSource
 from labels.images.zip_archive import ZipSource
-
-__all__ = ["ImageSource", "ImageSourceError", "MissingImageError", "UnreadableImageError", "open_image_source"]
 
 
 class ImageSource(Protocol):

@@ -1,16 +1,19 @@
 """An audit on disk: ``<data>/audits/<id>/`` with the upload, the options, the state and the answers."""
 
+import logging
+import os
 import re
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from service.audits.run import AuditOptions
 
 Status = Literal["queued", "running", "succeeded", "failed"]
+_log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -59,8 +62,15 @@ class AuditFolder:
         return sorted((each for each in found if each.exists()), key=lambda each: each.state.created_at)
 
     def exists(self) -> bool:
-        """Whether it has been submitted."""
-        return self._state.exists()
+        """Whether it has been submitted, and its state can be read."""
+        try:
+            _ = self.state
+        except FileNotFoundError:
+            return False
+        except (OSError, ValidationError) as error:
+            _log.warning("the audit in %s is left out: its state can't be read: %s", self.path, error)
+            return False
+        return True
 
     @property
     def id(self) -> str:
@@ -95,6 +105,9 @@ class AuditFolder:
     def save(self, state: AuditState) -> AuditState:
         """Write the state."""
         aside = self._state.with_suffix(".part")
-        aside.write_text(state.model_dump_json())
+        with aside.open("w") as file:
+            file.write(state.model_dump_json())
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut can leave an empty file under the final name
         aside.replace(self._state)
         return state

@@ -1,15 +1,22 @@
 """Runs submitted audits one after the other, beside the server's other work."""
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from polars.exceptions import PanicException  # not an Exception, by polars' choice
+
 from models.errors import LookalikeError
+from models.groups import parse_groups
 from service.audits.folder import AuditFolder, AuditState
 from service.audits.run import AuditOptions, run_audit
 from service.loaded_models import LoadedModels
 
 _log = logging.getLogger(__name__)
+
+_SAVE_EVERY = 0.5
+"""Seconds between two records of how far an audit is."""
 
 
 class AuditNotFoundError(LookalikeError):
@@ -40,9 +47,11 @@ class Audits:
         return AuditFolder.create(self._root)
 
     def submit(self, folder: AuditFolder, options: AuditOptions) -> AuditState:
-        """Queue an upload. Raises ``ModelNotFoundError`` at once where the model is not there."""
+        """Queue an upload. Raises at once ``ModelNotFoundError``, or ``GroupsError`` for groups of other classes."""
         name, _, version = (options.model or "").partition("@")
         manifest = self._models.get(name or None, version or None).classifier.manifest
+        if options.groups is not None:
+            parse_groups(options.groups, manifest.classes)
         state = folder.submit(options, f"{manifest.name}@{manifest.version}")
         self._worker.submit(self._run, folder)
         return state
@@ -69,17 +78,23 @@ class Audits:
         return folder
 
     def close(self) -> None:
-        """Stop at the next chunk of images; what is unfinished runs again at the next start."""
+        """Stop at the next image; what is unfinished runs again at the next start."""
         self._stopping = True
         self._worker.shutdown(cancel_futures=True)
 
     def _run(self, folder: AuditFolder) -> None:
         state = folder.state
 
+        saved = -_SAVE_EVERY
+
         def progress(phase: str, done: int, total: int) -> None:
+            nonlocal saved
             if self._stopping:
                 raise _ShutdownError
-            folder.save(state.model_copy(update={"status": "running", "phase": phase, "done": done, "total": total}))
+            if time.monotonic() - saved >= _SAVE_EVERY:
+                saved = time.monotonic()
+                update = {"status": "running", "phase": phase, "done": done, "total": total}
+                folder.save(state.model_copy(update=update))
 
         try:
             name, _, version = state.model.partition("@")
@@ -98,7 +113,7 @@ class Audits:
             return
         except LookalikeError as error:
             folder.save(state.model_copy(update={"status": "failed", "error": str(error)}))
-        except Exception:  # noqa: BLE001 - whatever it is, the audit must not stay "running"
+        except (Exception, PanicException):  # noqa: BLE001 - whatever it is, the audit must not stay "running"
             _log.exception("audit %s failed", folder.id)
             error_text = "the service failed at this audit; its log says why"
             folder.save(state.model_copy(update={"status": "failed", "error": error_text}))

@@ -6,13 +6,13 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from labels.label_file import write_table
-from models.errors import LookalikeError
+from audit.posterior import Kind
+from labels.formats.write_table import write_table
+from labels.label_file import label_text
 from service.audits.folder import AuditFolder
 from service.audits.input_columns import find, renames
 from service.audits.run import ROWS
 
-Kind = Literal["ok", "confusable", "unrelated", "duplicate", "outlier"]
 Sort = Literal["log_odds", "row"]
 ExportFormat = Literal["csv", "jsonl", "parquet"]
 ExportLabels = Literal["given", "suggested"]
@@ -22,13 +22,8 @@ EXPORT_TYPES: dict[ExportFormat, str] = {
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
-_MOST_ROWS = 2**31
 _NUMBER = "row"
 _ORIGINAL = "original_label"
-
-
-class CursorError(LookalikeError):
-    """The cursor is not one that was given out."""
 
 
 class RowPage(BaseModel):
@@ -44,17 +39,17 @@ class RowPage(BaseModel):
 
 
 def read_page(
-    folder: AuditFolder, *, given: str | None, kind: Kind | None, sort: Sort, cursor: str | None, limit: int
+    folder: AuditFolder, *, given: str | None, kind: Kind | None, sort: Sort, start: int, limit: int
 ) -> RowPage:
-    """Filter, sort and cut; raises ``CursorError``."""
-    start = _start(cursor)
+    """Filter, sort, and cut ``limit`` rows from ``start`` on."""
     table = pl.scan_parquet(folder.path / ROWS)
     columns = table.collect_schema().names()
     renamed = renames([_NUMBER], columns)
     table = table.rename(renamed).with_row_index(_NUMBER)
     if given is not None:
         column = find(folder.options.label_column, columns)
-        table = table.filter(pl.col(renamed.get(column, column)).cast(pl.String) == given)
+        text = pl.col(renamed.get(column, column)).map_batches(label_text, return_dtype=pl.String)
+        table = table.filter(text == given)
     if kind is not None:
         table = table.filter(pl.col("kind") == kind)
     if sort == "log_odds":
@@ -75,17 +70,11 @@ def export(folder: AuditFolder, form: ExportFormat, labels: ExportLabels) -> Pat
         table = pl.read_parquet(folder.path / ROWS)
         if labels == "suggested":
             column = find(folder.options.label_column, table.columns)
-            given, flagged = pl.col(column).cast(pl.String), pl.col("flagged").fill_null(value=False)
-            label = pl.when(flagged).then(pl.col("suggested_label")).otherwise(given)
+            kind = table.schema[column] if table.schema[column].is_numeric() else pl.String
+            given, flagged = pl.col(column).cast(kind), pl.col("flagged").fill_null(value=False)
+            suggested = pl.col("suggested_label").cast(kind)
+            label = pl.when(flagged).then(suggested).otherwise(given)
             kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL], table.columns).items()]
             table = table.with_columns(kept).with_columns(**{_ORIGINAL: given, column: label})
         write_table(table, path)
     return path
-
-
-def _start(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isdecimal() or int(cursor) >= _MOST_ROWS:
-        raise CursorError(f"cursor {cursor!r} is not one that this route gave out")
-    return int(cursor)

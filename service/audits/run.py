@@ -2,8 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,26 +13,23 @@ from pydantic import BaseModel, ConfigDict
 
 from audit.posterior import RowScores
 from audit.reference import audit_reference
-from labels.images.source import ImageSource, ImageSourceError, MissingImageError, open_image_source
-from labels.label_file import LabelFile, read_label_file, resolve_labels, write_table
+from labels.formats.write_table import write_table
+from labels.images.source import open_image_source
+from labels.label_file import read_label_file, resolve_labels
 from models.distribution import class_probabilities
 from models.errors import LookalikeError
 from models.groups import parse_groups
-from models.images import DEFAULT_MAX_PIXELS, ImageError, decode_image
-from models.preprocessing import InputSpec, to_input
-from models.training_pixels import pixel_hash, were_trained_on
+from models.images import DEFAULT_MAX_PIXELS
+from models.training_pixels import were_trained_on
 from service.audits.input_columns import FIRST_ANSWER, renames
+from service.audits.look import Looks, Progress, look
 from service.classifier import Classifier
 
 ROWS = "rows.parquet"
 REPORT = "report.json"
 
-_CHUNK = 256
 _SEED = 0
 """Of the bootstrap behind the intervals: the same upload gets the same answer."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with the phase, the rows done in it and the rows in all."""
 
 
 class AuditError(LookalikeError):
@@ -54,16 +50,6 @@ class AuditOptions(BaseModel):
     """Content of a groups file; default: the model's own groups."""
     probabilities: bool = False
     """Whether the rows carry the model's probabilities as ``model_prob_<class>``."""
-
-
-@dataclass(frozen=True)
-class _Looks:
-    """What the model saw: for each row a status, and for the rows that it could look at the logits and pixel hashes."""
-
-    status: NDArray[np.object_]
-    seen: NDArray[np.intp]
-    logits: NDArray[np.float32]
-    hashes: NDArray[np.uint64]
 
 
 def run_audit(
@@ -90,11 +76,11 @@ def run_audit(
     resolved = resolve_labels(file, manifest.classes)
     if (resolved.indices < 0).all():
         raise AuditError(
-            f"no label is a class of {manifest.name}@{manifest.version}; the first is {file.given[0]!r}, "
+            f"no label is a class of {manifest.name}@{manifest.version}; the first is {str(file.given[0])[:80]!r}, "
             f"its classes are {list(manifest.classes)}"
         )
     with open_image_source(images) as source:
-        looks = _look(file, resolved.indices, source, classifier, progress, max_pixels)
+        looks = look(file, resolved.indices, source, classifier, progress=progress, max_pixels=max_pixels)
     if not looks.seen.size:
         raise AuditError(f"no row could be judged: {_summary(looks.status)}")
 
@@ -109,9 +95,11 @@ def run_audit(
         model_prior=counts.sum(axis=1) / counts.sum(),
         validation_counts=counts,
         trusted=file.trusted[looks.seen],
+        original=resolved.original[looks.seen],
         seed=_SEED,
     )
-    table = _rows(file.table, looks, result.rows, manifest.classes, probabilities if options.probabilities else None)
+    shown = probabilities if options.probabilities else None
+    table = _rows(file.table, looks, result.rows, resolved.spelling, manifest.classes, shown)
     report = {"rows": len(table)} | result.report.to_json()
     report["model"] = {"name": manifest.name, "version": manifest.version}
     report["warnings"] = [*_warnings(looks, classifier), *resolved.warnings, *result.report.warnings]
@@ -124,57 +112,11 @@ def run_audit(
     return report
 
 
-def _look(
-    file: LabelFile,
-    given: NDArray[np.int64],
-    source: ImageSource,
-    classifier: Classifier,
-    progress: Progress,
-    max_pixels: int,
-) -> _Looks:
-    n = len(given)
-    status = np.full(n, "scored", dtype=object)
-    status[given < 0] = "unknown_label"
-    logits: list[NDArray[np.float32]] = []
-    hashes: list[int] = []
-    for start in range(0, n, _CHUNK):
-        progress("looking at images", start, n)
-        inputs = []
-        for row in range(start, min(start + _CHUNK, n)):
-            if status[row] == "scored":
-                image = _read(source, file.images[row], classifier.manifest.input, max_pixels)
-                if isinstance(image, str):
-                    status[row] = image
-                else:
-                    inputs.append(image)
-        if inputs:
-            logits.append(classifier.infer(np.stack(inputs))[0])
-            hashes.extend(map(pixel_hash, inputs))
-    progress("looking at images", n, n)
-    return _Looks(
-        status,
-        np.flatnonzero(status == "scored"),
-        np.concatenate(logits) if logits else np.empty((0, len(classifier.manifest.classes)), dtype=np.float32),
-        np.array(hashes, dtype=np.uint64),
-    )
-
-
-def _read(source: ImageSource, name: str | None, spec: InputSpec, max_pixels: int) -> NDArray[np.uint8] | str:
-    """The model input of one image, or the status of a row whose image can't be read."""
-    if not name:
-        return "missing_image"
-    try:
-        return to_input(decode_image(source.read(name), max_pixels=max_pixels), spec)
-    except MissingImageError:
-        return "missing_image"
-    except (ImageError, ImageSourceError):
-        return "corrupt_image"
-
-
 def _rows(
     table: pl.DataFrame,
-    looks: _Looks,
+    looks: Looks,
     scores: RowScores,
+    spelling: tuple[str, ...],
     classes: tuple[str, ...],
     probabilities: NDArray[np.float64] | None,
 ) -> pl.DataFrame:
@@ -192,7 +134,7 @@ def _rows(
         "log_odds": pl.Series(spread(scores.log_odds), dtype=pl.Float64),
         "p_confusable": pl.Series(spread(scores.p_confusable), dtype=pl.Float64),
         "flagged": pl.Series(spread(scores.flagged), dtype=pl.Boolean),
-        "suggested_label": pl.Series(spread(np.array(classes, dtype=object)[scores.suggested]), dtype=pl.String),
+        "suggested_label": pl.Series(spread(np.array(spelling, dtype=object)[scores.suggested]), dtype=pl.String),
         "kind": pl.Series(spread(scores.kind), dtype=pl.String),
     }
     if probabilities is not None:
@@ -201,7 +143,7 @@ def _rows(
     return table.rename(renames(answers.keys(), table.columns)).with_columns(**answers)
 
 
-def _warnings(looks: _Looks, classifier: Classifier) -> Iterator[str]:
+def _warnings(looks: Looks, classifier: Classifier) -> Iterator[str]:
     unjudged = Counter(looks.status)
     unjudged.pop("scored", None)
     if unjudged:
@@ -214,5 +156,5 @@ def _warnings(looks: _Looks, classifier: Classifier) -> Iterator[str]:
         )
 
 
-def _summary(status: NDArray[np.object_]) -> str:
+def _summary(status: NDArray[np.str_]) -> str:
     return ", ".join(f"{count} {each}" for each, count in sorted(Counter(status).items()) if each != "scored")

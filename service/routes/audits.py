@@ -9,8 +9,9 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from audit.posterior import Kind
 from service.audits.folder import AuditFolder, AuditState
-from service.audits.rows import EXPORT_TYPES, ExportFormat, ExportLabels, Kind, RowPage, Sort, export, read_page
+from service.audits.rows import EXPORT_TYPES, ExportFormat, ExportLabels, RowPage, Sort, export, read_page
 from service.audits.run import REPORT, AuditOptions
 from service.bodies import BodyError, read_form, uploads
 from service.services import UseServices
@@ -18,6 +19,7 @@ from service.services import UseServices
 router = APIRouter(prefix="/v1/audits", tags=["audits"])
 
 _LABEL_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+_MOST_FILES = 8  # two are wanted; some more are let in so that the answer can name the odd one
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -54,7 +56,7 @@ async def submit(request: Request, response: Response, services: UseServices) ->
 
     Further form fields are named like the options of `lookalike audit`. Follow `Location` for the progress.
     """
-    async with read_form(request, services.settings.max_upload_bytes, max_files=2) as form:
+    async with read_form(request, services.settings.max_upload_bytes, max_files=_MOST_FILES) as form:
         options = _options(form)
         labels = _upload(form, "labels", _LABEL_SUFFIXES)
         images = _upload(form, "images", _ARCHIVE_SUFFIXES)
@@ -97,12 +99,12 @@ async def rows(
     sort: Annotated[Sort, Query(description="`log_odds`: the most suspicious first; `row`: the input's order.")] = (
         "log_odds"
     ),
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[str, Query(pattern="^[0-9]{1,10}$", description="`next_cursor` of the page before.")] = "0",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Answers row by row, a page at a time."""
     folder = services.audits.finished(audit_id)
-    page = await run_in_threadpool(read_page, folder, given=given, kind=kind, sort=sort, cursor=cursor, limit=limit)
+    page = await run_in_threadpool(read_page, folder, given=given, kind=kind, sort=sort, start=int(cursor), limit=limit)
     return Response(page.model_dump_json(), media_type="application/json")
 
 
@@ -119,6 +121,9 @@ async def export_rows(
 
 
 def _options(form: FormData) -> AuditOptions:
+    files = [name for name, value in form.items() if isinstance(value, UploadFile) and name not in {"labels", "images"}]
+    if files:
+        raise BodyError(f"{files[0]}: send it as text, not as a file")
     fields = {name: value for name, value in form.items() if not isinstance(value, UploadFile)}
     try:
         return AuditOptions.model_validate(fields)

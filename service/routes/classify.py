@@ -19,8 +19,6 @@ from service.services import Services, UseServices
 
 router = APIRouter(prefix="/v1", tags=["classify"])
 
-_INLINE_BYTES = 2048
-"""A file this small decodes faster than it is handed to another thread and back."""
 _FORM_OVERHEAD = 1024
 """Bytes of multipart framing granted to each image."""
 
@@ -88,40 +86,47 @@ async def classify(
     loaded = services.models.get(model, version)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        files = await _files(request, services)
-        images = await asyncio.gather(*(_decode(file, loaded, services) for file in files), return_exceptions=True)
+        answer = await _classify_form(request, loaded, services, level=level, top_k=top_k)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        images = [await _decode(await _one(request, services), loaded, services)]
+        answer = await _classify_body(request, loaded, services, level=level, top_k=top_k)
     else:
         raise BodyError("send an image as the body (Content-Type: image/png, ...) or several as multipart/form-data")
-    answer = await _answer(list(images), loaded, level=level, top_k=top_k)
     return Response(answer.model_dump_json(), media_type="application/json")
 
 
-async def _one(request: Request, services: Services) -> bytes:
+async def _classify_body(
+    request: Request, loaded: LoadedModel, services: Services, *, level: float, top_k: int
+) -> ClassifyAnswer:
     try:
-        return await read_body(request, services.settings.max_image_bytes)
+        data = await read_body(request, services.settings.max_image_bytes)
     except BodyTooLargeError as error:
         raise ImageError("image_too_large", f"{error}; send a smaller file") from error
+    with services.admission.of(1):
+        image = await _decode(data, loaded, services)
+        return await _answer([image], loaded, level=level, top_k=top_k)
 
 
-async def _files(request: Request, services: Services) -> list[bytes]:
+async def _classify_form(
+    request: Request, loaded: LoadedModel, services: Services, *, level: float, top_k: int
+) -> ClassifyAnswer:
     settings = services.settings
     limit = settings.max_images * (settings.max_image_bytes + _FORM_OVERHEAD)
     async with read_form(request, limit, max_files=settings.max_images) as form:
         files = uploads(form, "images")
         if not files:
             raise BodyError("the form has no file in a field `images`")
-        return [await file.read() for file in files]
+        with services.admission.of(len(files)):
+            decoding = (_decode(await file.read(), loaded, services) for file in files)
+            images = await asyncio.gather(*[each async for each in decoding], return_exceptions=True)
+            return await _answer(list(images), loaded, level=level, top_k=top_k)
 
 
 async def _decode(data: bytes, loaded: LoadedModel, services: Services) -> NDArray[np.uint8]:
+    """Decode in another thread, whatever the file's size: a small one can hold a large image."""
     settings, spec = services.settings, loaded.classifier.manifest.input
     if len(data) > settings.max_image_bytes:
         raise ImageError("image_too_large", f"the file is larger than {settings.max_image_bytes:,} bytes")
     decode = partial(_to_input, data, spec, settings.max_image_pixels)
-    if len(data) <= _INLINE_BYTES:
-        return decode()
     return await asyncio.get_running_loop().run_in_executor(services.decoders, decode)
 
 

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from lookalike.cli import main
 from service.app import create_app
+from service.services import Services
 from service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,13 +48,15 @@ def test_serving_never_imports_torch(tmp_path: Path) -> None:
 import asyncio, sys
 from pathlib import Path
 from service.app import create_app
+from service.services import Services
 from service.settings import Settings
 
-async def run():
-    app = create_app(Settings(data_dir=Path({str(tmp_path)!r}), device="cpu", inference_threads=1))
+async def run(services):
+    app = create_app(services)
     async with app.router.lifespan_context(app) as state:
         assert state["services"].models.get().classifier.manifest.name
-asyncio.run(run())
+with Services.running(Settings(data_dir=Path({str(tmp_path)!r}), device="cpu", inference_threads=1)) as services:
+    asyncio.run(run(services))
 print("torch" in sys.modules)
 """
     result = python(code, tmp_path)
@@ -94,7 +97,8 @@ def test_every_setting_is_documented() -> None:
 
 
 def routes(settings: Settings) -> Iterator[str]:
-    paths: dict[str, dict[str, Any]] = create_app(settings).openapi()["paths"]
+    with Services.running(settings) as services:
+        paths: dict[str, dict[str, Any]] = create_app(services).openapi()["paths"]
     for path, operations in paths.items():
         for method in operations:
             yield f"{method.upper()} {path}"
@@ -110,7 +114,8 @@ def test_every_route_is_documented(tmp_path: Path) -> None:
 
 def test_no_route_is_hidden_from_the_documentation(tmp_path: Path) -> None:
     """Every route that the application answers is in its own description, too."""
-    app = create_app(Settings(data_dir=tmp_path))
+    with Services.running(Settings(data_dir=tmp_path)) as services:
+        app = create_app(services)
     assert [route.path for route in app.routes if isinstance(route, APIRoute) and not route.include_in_schema] == []
 
 

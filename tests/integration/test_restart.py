@@ -127,3 +127,14 @@ def test_a_stop_in_the_middle_loses_nothing(
     assert [folder.state.status for folder in folders] == ["running", "queued"]
     with start_service(tmp_path) as service:
         assert [service.ended(f"/v1/audits/{folder.id}")["status"] for folder in folders] == ["succeeded"] * 2
+
+
+def test_an_audit_whose_state_is_damaged_does_not_stop_the_others(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """A state file that a crash left empty costs its audit alone: the server starts, lists and runs the rest."""
+    damaged = submitted(tmp_path / "audits", kit.archive)
+    (damaged.path / "state.json").write_text("")
+    whole = submitted(tmp_path / "audits", kit.archive)
+    with start_service(tmp_path) as service:
+        assert service.ended(f"/v1/audits/{whole.id}")["status"] == "succeeded"
+        assert [audit["id"] for audit in service.http.get("/v1/audits").json()["audits"]] == [whole.id]
+        assert service.http.get(f"/v1/audits/{damaged.id}").status_code == 404

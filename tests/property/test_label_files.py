@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from labels.errors import LabelFileError
+from labels.formats.write_table import write_table
 from labels.images.names import normalise_name
-from labels.label_file import LabelFileError, read_label_file, write_table
+from labels.label_file import read_label_file
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
     ["", "007", '"', '""', ",", "\n", "\r\n", "\r", "\t", " a ", "a\nb", "NA", "null", "1e5", "=1+1", "\x00", "\u2028"]

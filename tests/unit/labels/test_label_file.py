@@ -9,14 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from labels.errors import LabelFileError
 from labels.formats import json_lines
-from labels.label_file import (
-    LabelFile,
-    LabelFileError,
-    read_label_file,
-    resolve_labels,
-    write_table,
-)
+from labels.formats.write_table import write_table
+from labels.label_file import LabelFile, read_label_file, resolve_labels
 
 
 def file(folder: Path, name: str, content: str | bytes) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.batcher import Batcher, OverloadedError
+from service.batcher import Batcher, ClosedError
 
 
 class Model:
@@ -57,8 +57,8 @@ def make(model: Model) -> Iterator[Make]:
     """Make batchers that are closed at the end."""
     made: list[Batcher] = []
 
-    def batcher(*, threads: int = 1, max_batch: int = 4, max_queue: int = 8) -> Batcher:
-        made.append(Batcher(model, threads=threads, max_batch=max_batch, max_queue=max_queue))
+    def batcher(*, threads: int = 1, max_batch: int = 4) -> Batcher:
+        made.append(Batcher(model, threads=threads, max_batch=max_batch))
         return made[-1]
 
     yield batcher
@@ -87,7 +87,7 @@ async def queue(batcher: Batcher, *numbers: int) -> "asyncio.Task[Any]":
 
 def test_outputs_come_back_in_the_order_of_the_images(make: Make) -> None:
     """A caller gets logits and embedding of each image at its own place, across batches and threads."""
-    batcher = make(threads=3, max_batch=2, max_queue=100)
+    batcher = make(threads=3, max_batch=2)
 
     async def main() -> list[Any]:
         return await asyncio.gather(*(batcher.infer(images(*range(start, start + 7))) for start in range(20, 80, 10)))
@@ -99,7 +99,7 @@ def test_outputs_come_back_in_the_order_of_the_images(make: Make) -> None:
 
 def test_no_batch_is_larger_than_the_largest(model: Model, make: Make) -> None:
     """Waiting images of several callers run together, and never more of them than ``max_batch``."""
-    batcher = make(max_batch=4, max_queue=20)
+    batcher = make(max_batch=4)
 
     async def main() -> None:
         tasks = [await hold(model, batcher), await queue(batcher, 1, 2, 3), await queue(batcher, 4, 5, 6)]
@@ -114,24 +114,6 @@ def test_an_idle_model_does_not_wait_for_more(model: Model, make: Make) -> None:
     """A single image runs at once, alone."""
     assert numbers(asyncio.run(make(max_batch=32).infer(images(5)))) == [5]
     assert model.batches == [[5]]
-
-
-def test_a_full_queue_refuses_at_once_and_keeps_what_waits(model: Model, make: Make) -> None:
-    """What does not fit into the queue as a whole is refused without waiting; what waits is still answered."""
-    batcher = make(max_queue=3)
-
-    async def main() -> list[Any]:
-        tasks = [await hold(model, batcher), await queue(batcher, 1, 2)]
-        with pytest.raises(OverloadedError, match="try again"):
-            await asyncio.wait_for(batcher.infer(images(3, 4)), 5)
-        tasks.append(await queue(batcher, 5))
-        with pytest.raises(OverloadedError):
-            await asyncio.wait_for(batcher.infer(images(6)), 5)
-        model.free.set()
-        return await asyncio.gather(*tasks)
-
-    assert [numbers(outputs) for outputs in asyncio.run(main())] == [[0], [1, 2], [5]]
-    assert sorted(number for batch in model.batches for number in batch) == [0, 1, 2, 5]
 
 
 def test_a_failing_batch_fails_its_own_images_only(model: Model, make: Make) -> None:
@@ -190,7 +172,7 @@ def test_closing_finishes_what_waits_and_takes_nothing_new(model: Model, make: M
         closing.start()
         while not batcher._closed:
             assert closing.is_alive()
-        with pytest.raises(OverloadedError):
+        with pytest.raises(ClosedError):
             await batcher.infer(images(4))
         model.free.set()
         await asyncio.to_thread(closing.join)
