@@ -12,7 +12,7 @@ import polars as pl
 from PIL import Image
 
 from labels.fashion_mnist import CLASSES, PAIRS, find_fashion_mnist, read_fashion_mnist
-from labels.label_file import write_table
+from labels.formats.write_table import write_table
 from labels.splits import split
 from training.data import PART_SIZE
 from training.noise import Noise
