@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import typer
 
+import lookalike.confidence_labels
 import service.cli
 import training.cli
 from lookalike.evaluate import evaluate
@@ -21,6 +22,7 @@ app.command()(service.cli.serve)
 app.command()(service.cli.classify)
 app.command()(service.cli.audit)
 app.add_typer(service.cli.models, name="models")
+app.add_typer(lookalike.confidence_labels.app, name="confidence-labels")
 app.command()(training.cli.train)
 app.command()(training.cli.export)
 app.command()(training.cli.noise)

@@ -84,3 +84,10 @@ def read_confidence_labels(path: Path) -> ConfidenceLabels:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfidenceLabelsError(f"{path.name}: {where + ': ' if where else ''}{first['msg']}") from error
+
+
+def write_confidence_labels(labels: ConfidenceLabels, path: Path) -> None:
+    """Write a confidence-label file, whole or not at all."""
+    aside = path.with_name(f"{path.name}.part")
+    aside.write_text(labels.model_dump_json(indent=1) + "\n")
+    aside.replace(path)

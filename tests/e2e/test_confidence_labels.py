@@ -1,0 +1,45 @@
+"""From an audit, or from groups set by hand, to confidence labels that training reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.confidence_labels import read_confidence_labels
+
+
+def test_an_audit_becomes_confidence_labels(lookalike: Any, kit: Any, tmp_path: Path) -> None:
+    """With a fifth of the labels flipped in the pairs, a given label means its own class about four times in five."""
+    audited = lookalike("audit", kit.labels, "--images", kit.images, "--out", tmp_path / "audit")
+    assert audited.returncode == 0, audited.stderr
+    made = lookalike(
+        "confidence-labels", "from-audit", tmp_path / "audit/report.json", "--out", tmp_path / "labels.json"
+    )
+    assert made.returncode == 0, made.stderr
+    labels = read_confidence_labels(tmp_path / "labels.json")
+    own = labels.untrusted_matrix.diagonal()
+    assert own.mean() == pytest.approx(0.8, abs=0.05)
+    shirt, t_shirt = labels.classes.index("Shirt"), labels.classes.index("T-shirt/top")
+    assert labels.untrusted_matrix[shirt].argsort()[-2] == t_shirt
+    assert (labels.trusted_matrix.diagonal() == 0.95).all()
+
+
+def test_groups_become_the_papers_confidence_labels(lookalike: Any, tmp_path: Path) -> None:
+    """Groups set by hand give 0.6 to the own class and 0.4 to its pair; who stands alone keeps everything."""
+    (tmp_path / "groups.json").write_text(json.dumps({"groups": [["cat", "dog"]]}))
+    classes = [part for name in ("cat", "dog", "car") for part in ("--class", name)]
+    made = lookalike("confidence-labels", "from-groups", "groups.json", *classes, "--out", "labels.json")
+    assert made.returncode == 0, made.stderr
+    expected = [[0.6, 0.4, 0], [0.4, 0.6, 0], [0, 0, 1]]
+    assert np.allclose(read_confidence_labels(tmp_path / "labels.json").untrusted_matrix, expected)
+
+
+def test_what_is_no_report_is_refused_in_one_line(lookalike: Any, tmp_path: Path) -> None:
+    """A file that is not the report of an audit is named, and nothing is written."""
+    (tmp_path / "report.json").write_text("{}")
+    result = lookalike("confidence-labels", "from-audit", "report.json", "--out", "labels.json")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "report.json is not the report of an audit" in result.stderr
+    assert not (tmp_path / "labels.json").exists()
