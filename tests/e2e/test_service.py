@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -110,6 +111,19 @@ def test_a_stop_while_an_audit_runs_is_clean_and_the_audit_survives(lookalike: A
     assert "Traceback" not in "".join(said)
     with serving(lookalike.process("serve", "--port", "0")) as (client, _):
         assert ended(client, location)["status"] == "succeeded"
+
+
+def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(lookalike: Any) -> None:
+    """With a request half sent, the server still ends once the time for requests under way is over."""
+    process = lookalike.process("serve", "--port", "0", settings={"LOOKALIKE_SHUTDOWN_SECONDS": "1"})
+    with serving(process) as (client, _):
+        address = (client.base_url.host, client.base_url.port)
+        with socket.create_connection(address, timeout=WAIT) as slow:
+            head = "POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 999\r\n\r\n"
+            slow.sendall(head.encode() + b"some")
+            assert client.get("/healthz").status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(WAIT) == 0
 
 
 def broken_manifest(shipped: Path, folder: Path) -> None:
