@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,17 @@ def one_line(result: Any, *parts: str) -> bool:
         and lines[0].startswith("lookalike: ")
         and all(part in lines[0] for part in parts)
     )
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a figure that a run of the tests should show, passed or failed."""
+
+    def uncaptured(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}")  # noqa: T201 - what it is for
+
+    return uncaptured
 
 
 def test_classify_says_a_sentence_for_each_image(lookalike: Any, kit: Any) -> None:
@@ -86,13 +98,13 @@ def audited(lookalike: Any, kit: Any, tmp_path: Path) -> Any:
     return audit
 
 
-def test_an_audit_finds_the_wrong_labels(audited: Any, kit: Any) -> None:
+def test_an_audit_finds_the_wrong_labels(audited: Any, kit: Any, say: Any) -> None:
     """On the example kit the ranking by log-odds has an average precision of at least 0.90 against the known truth."""
     _, report, rows = audited(kit.labels)
     wrong = (pl.read_csv(kit.truth)["label"] != rows["label"]).to_numpy()
     precision = average_precision_score(wrong, rows["log_odds"].to_numpy())
     flagged = rows["flagged"].to_numpy()
-    print(  # noqa: T201 - the figure is shown by `pytest -rP`, and where the test fails
+    say(
         f"average precision {precision:.4f}; flagged {flagged.sum()}, {(flagged & wrong).sum()} of them among the "
         f"{wrong.sum()} wrong; noise rate {report['noise_rate']['estimate']:.3f}"
     )
@@ -107,11 +119,11 @@ def test_the_noise_rate_and_its_kind_are_found(audited: Any, kit: Any) -> None:
     assert report["asymmetry"]["verdict"] == "asymmetric"
 
 
-def test_a_clean_file_is_left_in_peace(audited: Any, kit: Any) -> None:
+def test_a_clean_file_is_left_in_peace(audited: Any, kit: Any, say: Any) -> None:
     """Of right labels less than 1 % are flagged."""
     _, report, rows = audited(kit.truth)
     share = rows["flagged"].sum() / len(rows)
-    print(f"flagged {share:.2%} of {len(rows)} right labels; {report['asymmetry']['verdict']}")  # noqa: T201 - as above
+    say(f"flagged {share:.2%} of {len(rows)} right labels; {report['asymmetry']['verdict']}")
     assert share < 0.01
 
 
