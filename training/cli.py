@@ -12,7 +12,13 @@ class Loss(StrEnum):
     """Losses by the names of the command line."""
 
     lp = "lp"
+    p = "p"
+    pce = "pce"
+    pl1 = "pl1"
+    pmse = "pmse"
+    pfocal = "pfocal"
     ce = "ce"
+    gce = "gce"
 
 
 class Protocol(StrEnum):
@@ -31,7 +37,7 @@ def train(
     data: DataDir = None,
     noise: Annotated[str, typer.Option(help="none, asymmetric:R or symmetric:R.")] = "none",
     trusted: Annotated[int, typer.Option(min=0, help="Number of trusted samples, balanced over the classes.")] = 0,
-    loss: Annotated[Loss, typer.Option(help="Log-projection, or cross-entropy on the given labels.")] = Loss.lp,
+    loss: Annotated[Loss, typer.Option(help="Log-projection (lp), or one of the losses beside it.")] = Loss.lp,
     groups: Annotated[Path | None, typer.Option(help="Groups file; default: the data set's own groups.")] = None,
     confidence_labels: Annotated[Path | None, typer.Option(help="Confidence-label file.")] = None,
     protocol: Annotated[Protocol, typer.Option(help="How the trusted set is drawn.")] = Protocol.verified,

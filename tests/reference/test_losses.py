@@ -1,7 +1,7 @@
 """The losses against slow float64 transcriptions of the paper's formulas."""
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.confidence_labels import ConfidenceLabels, from_groups
 from models.groups import SimilarityGroups
-from training.losses import make_loss
+from training.losses import LossName, make_loss
 from training.losses.log_projection import LogProjection
 
 PAIR = SimilarityGroups.from_lists("ab", ["ab"])
@@ -65,12 +65,57 @@ def test_log_projection_is_the_paper_s_formula(
     assert loss.item() == pytest.approx(slow_log_projection(logits, labels, trusted, confidence), rel=1e-9, abs=1e-12)
 
 
-def test_gradient_is_that_of_the_formula() -> None:
+SLOW = {
+    "p": lambda t, p, _: max(0.0, sum(x * (x - q) for x, q in zip(t, p, strict=True))),
+    "pce": lambda t, p, _: -sum(x * math.log(q) for x, q in zip(t, p, strict=True)),
+    "pl1": lambda t, p, _: sum(abs(x - q) for x, q in zip(t, p, strict=True)) / len(p),
+    "pmse": lambda t, p, _: sum((x - q) ** 2 for x, q in zip(t, p, strict=True)) / len(p),
+    "pfocal": lambda t, p, _: -sum(x * (1 - q) ** 2 * math.log(q) for x, q in zip(t, p, strict=True)),
+    "ce": lambda _, p, a: -math.log(p[a]),
+    "gce": lambda _, p, a: (1 - p[a] ** 0.7) / 0.7,
+}
+"""The other losses of one sample, from its relaxed target, its probabilities and its given class."""
+
+
+@pytest.mark.parametrize("name", SLOW)
+@given(batches())
+@settings(max_examples=30, deadline=None)
+def test_each_loss_is_its_formula(
+    name: Any, batch: tuple[NDArray[Any], NDArray[Any], NDArray[Any], ConfidenceLabels]
+) -> None:
+    """For any groups, shares and mix of trusted samples, each loss is the mean of its formula over the batch."""
+    logits, labels, trusted, confidence = batch
+    slow = 0.0
+    for z, a, known in zip(logits, labels, trusted, strict=True):
+        label = confidence.trusted[a] if known else confidence.untrusted[a]
+        norm = 1.0 if known else math.sqrt(sum(t * t for t in label))
+        slow += SLOW[name]([norm * t for t in label], softmax(z), a) / len(labels)
+    loss = make_loss(name, confidence)(*map(torch.from_numpy, (logits, labels, trusted)))
+    assert loss.item() == pytest.approx(slow, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", get_args(LossName))
+@pytest.mark.parametrize("logit", [1e4, -1e4, 60.0])
+def test_extreme_logits_stay_numbers(name: Any, logit: float) -> None:
+    """However sure a network is, right or wrong, a loss and its gradient are numbers."""
+    logits = torch.tensor([[logit, 0.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    for given_class in range(5):
+        for trusted in (False, True):
+            value = make_loss(name, from_groups(OVERLAPPING))(
+                logits, torch.tensor([given_class]), torch.tensor([trusted])
+            )
+            (gradient,) = torch.autograd.grad(value, logits)
+            assert value.isfinite()
+            assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("name", get_args(LossName))
+def test_gradient_is_that_of_the_formula(name: Any) -> None:
     """Autograd's gradient agrees with finite differences, for trusted and untrusted samples of overlapping groups."""
     rng = np.random.default_rng(3)
     logits = torch.tensor(rng.normal(scale=2, size=(20, 5)), requires_grad=True)
     labels, trusted = torch.from_numpy(rng.integers(0, 5, 20)), torch.from_numpy(rng.random(20) < 0.5)
-    loss = LogProjection(from_groups(OVERLAPPING))
+    loss = make_loss(name, from_groups(OVERLAPPING))
     assert torch.autograd.gradcheck(lambda z: loss(z, labels, trusted), (logits,))
 
 
@@ -96,7 +141,7 @@ def test_confidently_wrong_sample_keeps_loss_and_gradient(dtype: torch.dtype, tr
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("name", ["lp", "ce"])
+@pytest.mark.parametrize("name", get_args(LossName))
 def test_half_precision_logits_lose_nothing_more(name: Any, dtype: torch.dtype) -> None:
     """Half precision logits give the float32 loss of those logits: no further rounding inside the loss."""
     rng = np.random.default_rng(5)

@@ -1,8 +1,9 @@
 """Cross-entropy on the given labels: the baseline."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from training.losses.relaxed_targets import at_least_float32
 
 
 class CrossEntropy(nn.Module):
@@ -13,4 +14,4 @@ class CrossEntropy(nn.Module):
 
     def forward(self, logits: Tensor, given: Tensor, trusted: Tensor) -> Tensor:  # noqa: ARG002 - the losses' interface
         """Mean over the batch."""
-        return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), given)
+        return F.cross_entropy(at_least_float32(logits), given)
