@@ -34,14 +34,14 @@ class LabelFile:
     def given(self) -> list[str | None]:
         """The labels by ``label_text``; null is None."""
         column = self.table[self.label_column]
-        if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object}:
+        if not _holds_text(column):
             raise LabelFileError(f"the label column {self.label_column!r} holds {column.dtype}: it must hold text")
         return label_text(column).to_list()
 
     @cached_property
     def original(self) -> list[str | None]:
         """The column ``original_label`` as text: what a trusted label said before; None where there is none."""
-        if "original_label" not in self.table.columns or self.table["original_label"].dtype.is_nested():
+        if "original_label" not in self.table.columns or not _holds_text(self.table["original_label"]):
             return [None] * self.table.height
         return label_text(self.table["original_label"]).to_list()
 
@@ -51,7 +51,7 @@ class LabelFile:
         if self.image_column is None:
             return [None] * self.table.height
         column = self.table[self.image_column]
-        if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object}:
+        if not _holds_text(column):
             raise LabelFileError(f"the image column {self.image_column!r} holds {column.dtype}: it must hold names")
         return [name or None for name in column.cast(pl.String).to_list()]
 
@@ -62,6 +62,10 @@ class LabelFile:
             return np.zeros(self.table.height, dtype=bool)
         values = self.table["trusted"].to_list()
         return np.array([_trust(value, row) for row, value in enumerate(values, 1)], dtype=bool)
+
+
+def _holds_text(column: pl.Series) -> bool:
+    return not (column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object})
 
 
 def label_text(column: pl.Series) -> pl.Series:

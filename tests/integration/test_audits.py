@@ -207,6 +207,17 @@ def test_suggestions_are_spelled_as_the_file_spells_its_labels(service: Any, kit
     assert str(found[0]["label"]) == "4"
 
 
+def test_what_a_verified_label_said_before_is_read(service: Any, kit: Any) -> None:
+    """Trusted rows with their original labels are never flagged, and what they said before moves the noise rate."""
+    truth, given = (pl.read_csv(path, infer_schema=False) for path in (kit.truth, kit.labels))
+    verified = truth.with_columns(original_label=given["label"], trusted=pl.lit("true"))
+    location = service.audit(verified.write_csv(), kit.archive)
+    report = service.http.get(f"{location}/report").json()
+    assert report["flagged"] == 0
+    shirt, t_shirt = (report["transition"]["classes"].index(name) for name in ("Shirt", "T-shirt/top"))
+    assert report["transition"]["rates"][shirt][t_shirt] == pytest.approx(0.2, abs=0.08)
+
+
 def test_dates_beyond_the_calendar_are_refused_by_name(service: Any, kit: Any) -> None:
     """A Parquet column that no text can hold ends the audit with its name, and the service goes on."""
     table = pl.DataFrame({"image": ["000.png"], "label": ["Coat"], "taken": [10**9]}).cast({"taken": pl.Date})
