@@ -131,11 +131,11 @@ def _check_table(table: pl.DataFrame, label_column: str, image_column: str) -> N
         raise LabelFileError("there are no rows: a label file needs at least one")
     if label_column not in table.columns:
         raise LabelFileError(
-            f"there is no column {label_column!r} for the labels; name one of {names} by --label-column"
+            f"there is no column {label_column!r} for the labels; say which of {names} it is (label_column)"
         )
     if image_column not in table.columns and image_column != "image":
         raise LabelFileError(
-            f"there is no column {image_column!r} for the images; name one of {names} by --image-column"
+            f"there is no column {image_column!r} for the images; say which of {names} it is (image_column)"
         )
 
 

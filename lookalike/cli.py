@@ -1,7 +1,8 @@
 """The command ``lookalike``."""
 
 import sys
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,11 +14,23 @@ from models.errors import LookalikeError
 
 app = typer.Typer(
     name="lookalike",
-    help="Image classifiers that know which classes look alike: train, serve, and audit labels.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def root(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Image classifiers that know which classes look alike: train, serve, and audit labels."""
+    if show_version:
+        typer.echo(version("lookalike"))
+        raise typer.Exit
+
+
 app.command()(service.cli.serve)
 app.command()(service.cli.classify)
 app.command()(service.cli.audit)
@@ -29,6 +42,10 @@ app.command()(training.cli.noise)
 app.command()(evaluate)
 
 
+_TRAINING = {"torch", "torchvision", "onnx", "onnxscript", "safetensors"}
+"""What only the commands that train need."""
+
+
 def main() -> None:
     """Run the command; an error meant for the person is one line on stderr and exit code 1.
 
@@ -38,6 +55,10 @@ def main() -> None:
         app()
     except LookalikeError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING:
+            raise
+        _fail(f"this command needs {error.name}: install the extra `train` (make .venv/everything)")
     except OSError as error:
         if error.filename is None:
             raise

@@ -1,6 +1,7 @@
-"""The command ``confidence-labels``: what to train with, from groups set by hand or from what an audit found."""
+"""The command ``confidence-labels``: what to train with, from groups set by hand, models, or what an audit found."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,13 @@ app = typer.Typer(help="Make confidence labels to train with.", no_args_is_help=
 
 Out = Annotated[Path, typer.Option(help="Confidence-label file to write.")]
 OwnTrusted = Annotated[float, typer.Option(help="A class's own share of a trusted sample's label.")]
+
+
+class ScoreRule(StrEnum):
+    """How scores become shares, by the names of the command line."""
+
+    softmax = "softmax"
+    normalised = "normalised"
 
 
 class ReportError(LookalikeError):
@@ -34,6 +42,40 @@ def from_groups(
     labels = make(read_groups(groups, classes), own_untrusted=own_untrusted, own_trusted=own_trusted)
     write_confidence_labels(labels, out)
     typer.echo(f"wrote {out}")
+
+
+@app.command("from-model")
+def from_model(
+    labels: Annotated[Path, typer.Argument(help="Label file.")],
+    images: Annotated[Path, typer.Option(help="Folder, .zip or .tar that holds the images.")],
+    out: Out,
+    model: Annotated[
+        list[str] | None, typer.Option(help="NAME[@VERSION]; repeat it to average models by their accuracies.")
+    ] = None,
+    models: Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")] = None,
+    scores: Annotated[ScoreRule, typer.Option(help="How the scores of a group become shares.")] = ScoreRule.softmax,
+    deviations: Annotated[
+        float | None,
+        typer.Option(help="Standard deviations above the mean that make a member; default: 1, below 20 classes 0."),
+    ] = None,
+    own_trusted: OwnTrusted = 0.95,
+) -> None:
+    """Take for each label what models see in the images that bear it (the paper's way for ImageNet)."""
+    from lookalike.model_similarity import similarity_by_models
+    from models.confidence_labels import write_confidence_labels
+    from models.repository import SHIPPED, ModelRepository
+    from models.similarity import groups_from_similarity, labels_from_similarity
+    from service.classifier import Classifier
+
+    repository = ModelRepository(models or SHIPPED)
+    references: list[str | None] = [*model] if model else [None]
+    classifiers = [Classifier(repository.resolve(reference)) for reference in references]
+    similarity = similarity_by_models(labels, images, classifiers)
+    groups = groups_from_similarity(classifiers[0].manifest.classes, similarity, deviations=deviations)
+    write_confidence_labels(
+        labels_from_similarity(similarity, groups, scores=scores.value, own_trusted=own_trusted), out
+    )
+    typer.echo(f"wrote {out}; groups: {groups.as_lists()}")
 
 
 @app.command("from-audit")

@@ -99,8 +99,8 @@ def _sentence(slot: "Prediction | Exception") -> str:
         return f"not classified: {slot}"
     inside = ", ".join(f"{name} {share:.2f}" for name, share in slot.group.within.items())
     group = f"; its group {slot.group.probability:.3f} ({inside})" if len(slot.group.classes) > 1 else ""
-    outlier = "; unlike the training images" if slot.outlier else ""
-    return f"{slot.top_class} {slot.probability:.3f}{group}; sure of: {slot.decision.level}{outlier}"
+    outlier = "unlike the training images; if anything, " if slot.outlier else ""
+    return f"{outlier}{slot.top_class} {slot.probability:.3f}{group}; sure of: {slot.decision.level}"
 
 
 def audit(
@@ -117,7 +117,11 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Find the labels of a file that are likely wrong."""
+    import polars as pl
+
+    from service.audits.input_columns import find
     from service.audits.run import REPORT, ROWS, AuditOptions, run_audit
+    from service.audits.summary import summary
 
     options = AuditOptions(
         model=model,
@@ -132,15 +136,9 @@ def audit(
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
-    rate, excess = report["noise_rate"], report["asymmetry"]["excess"]
-    typer.echo(
-        f"{report['flagged']} of {report['scored']} labels are likely wrong ({report['rows']} rows)\n"
-        f"noise rate {rate['estimate']:.3f} (95 % interval {rate['low']:.3f} to {rate['high']:.3f})\n"
-        f"asymmetry: {report['asymmetry']['verdict']} "
-        f"(excess inside the groups {excess['estimate']:.3f}, {excess['low']:.3f} to {excess['high']:.3f})"
-    )
-    for warning in report["warnings"]:
-        typer.echo(f"warning: {warning}")
+    rows = pl.read_parquet(out / ROWS)
+    for line in summary(report, rows, find(label_column, rows.columns)):
+        typer.echo(line)
     typer.echo(f"rows: {out / ROWS}\nreport: {out / REPORT}")
 
 

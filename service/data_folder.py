@@ -25,6 +25,6 @@ def locked_data_folder(path: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DataFolderError(
-                f"another server uses the data folder {path}; give this one another LOOKALIKE_DATA_DIR"
+                f"another lookalike server uses the data folder {path}; stop it, or set another LOOKALIKE_DATA_DIR"
             ) from error
         yield path

@@ -82,7 +82,10 @@ def run_audit(
     with open_image_source(images) as source:
         looks = look(file, resolved.indices, source, classifier, progress=progress, max_pixels=max_pixels)
     if not looks.seen.size:
-        raise AuditError(f"no row could be judged: {_summary(looks.status)}")
+        raise AuditError(
+            f"no row could be judged: {_summary(looks.status)}; images are looked up in {images.name} by the names in "
+            f"the column {file.image_column!r}, for instance {str(file.images[0])[:80]!r}"
+        )
 
     progress("scoring", 0, len(looks.seen))
     calibration = manifest.calibration

@@ -1,10 +1,17 @@
-"""Liveness and readiness."""
+"""The front door, liveness and readiness."""
 
 from fastapi import APIRouter
+from fastapi.responses import RedirectResponse
 
 from service.services import UseServices
 
 router = APIRouter(tags=["health"])
+
+
+@router.get("/", response_class=RedirectResponse, status_code=307)
+async def front_door() -> str:
+    """Lead a browser to the page that describes the interface."""
+    return "/docs"
 
 
 @router.get("/healthz")

@@ -36,6 +36,26 @@ def test_groups_become_the_papers_confidence_labels(lookalike: Any, tmp_path: Pa
     assert np.allclose(read_confidence_labels(tmp_path / "labels.json").untrusted_matrix, expected)
 
 
+def test_a_model_finds_the_pairs_by_itself(lookalike: Any, kit: Any, tmp_path: Path) -> None:
+    """From its predictions alone the model puts Shirt beside T-shirt/top, and every class keeps the largest share."""
+    made = lookalike(
+        "confidence-labels",
+        "from-model",
+        kit.truth,
+        "--images",
+        kit.images,
+        "--scores",
+        "normalised",
+        "--out",
+        "labels.json",
+    )
+    assert made.returncode == 0, made.stderr
+    labels = read_confidence_labels(tmp_path / "labels.json")
+    matrix = labels.untrusted_matrix
+    assert (matrix.argmax(axis=1) == np.arange(10)).all()
+    assert matrix[labels.classes.index("Shirt")].argsort()[-2] == labels.classes.index("T-shirt/top")
+
+
 def test_what_is_no_report_is_refused_in_one_line(lookalike: Any, tmp_path: Path) -> None:
     """A file that is not the report of an audit is named, and nothing is written."""
     (tmp_path / "report.json").write_text("{}")

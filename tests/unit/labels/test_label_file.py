@@ -102,7 +102,7 @@ def test_parquet_types(tmp_path: Path) -> None:
         ("a.csv", "label,image\na,b\nc\n", r"row 2 \(line 3\) has 1 cells, the header has 2", 2),
         ("a.csv", 'label,image\n"x\ny",b\nc,d,e\n', r"row 2 \(line 4\) has 3 cells", 2),
         ("a.csv", "label,image,label\na,b,c\n", "names the column 'label' twice", None),
-        ("a.csv", "klass,image\na,b\n", "'klass', 'image' by --label-column", None),
+        ("a.csv", "klass,image\na,b\n", "say which of 'klass', 'image' it is", None),
         ("a.csv", "label,image\n", "no rows", None),
         ("a.csv", "", "is empty", None),
         ("a.csv", 'label\n"never closed\n', "row 1 .* not well-formed", 1),
@@ -146,7 +146,7 @@ def test_missing_file_and_columns(tmp_path: Path) -> None:
     path = file(tmp_path, "a.csv", "klass,picture\nx,y.png\n")
     label_file = read_label_file(path, label_column="klass", image_column="picture")
     assert (label_file.given, label_file.images) == (["x"], ["y.png"])
-    assert "--image-column" in str(refusal(path, label_column="klass", image_column="file"))
+    assert "image_column" in str(refusal(path, label_column="klass", image_column="file"))
 
 
 def test_sparse_columns_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

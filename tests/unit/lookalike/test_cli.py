@@ -51,3 +51,14 @@ def test_a_defect_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch, error: Exce
     """Anything else keeps its traceback: it is for whoever mends the program."""
     with pytest.raises(type(error), match=str(error)):
         ending(monkeypatch, error)
+
+
+def test_a_command_that_trains_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where torch is not installed, as after `make serve`, the cure is one line; another missing module is a defect."""
+    with pytest.raises(SystemExit):
+        ending(monkeypatch, ModuleNotFoundError("No module named 'torch'", name="torch"))
+    assert "make .venv/everything" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        ending(monkeypatch, ModuleNotFoundError("No module named 'labels'", name="labels"))

@@ -1,0 +1,45 @@
+"""How similar the classes of a labelled data set look to models."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labels.images.source import open_image_source
+from labels.label_file import read_label_file, resolve_labels
+from models.distribution import class_probabilities
+from models.errors import LookalikeError
+from models.images import DEFAULT_MAX_PIXELS
+from models.similarity import mean_similarity, similarity_from_predictions
+from service.audits.look import look
+from service.classifier import Classifier
+
+
+class SimilarityError(LookalikeError):
+    """The models and the labelled images don't give a similarity; the message says why."""
+
+
+def similarity_by_models(labels: Path, images: Path, classifiers: Sequence[Classifier]) -> NDArray[np.float64]:
+    """Mean prediction for each label, ``[K, K]``, averaged over models weighted by their accuracies on these labels.
+
+    Raises ``SimilarityError`` where the models know different classes, or a class has no readable image.
+    """
+    classes = classifiers[0].manifest.classes
+    file = read_label_file(labels)
+    given = resolve_labels(file, classes).indices
+    similarities, accuracies = [], []
+    for classifier in classifiers:
+        manifest = classifier.manifest
+        if manifest.classes != classes:
+            raise SimilarityError(f"{manifest.name}@{manifest.version} knows other classes than the first model")
+        with open_image_source(images) as source:
+            looks = look(file, given, source, classifier, progress=lambda *_: None, max_pixels=DEFAULT_MAX_PIXELS)
+        seen = given[looks.seen]
+        missing = np.setdiff1d(np.arange(len(classes)), seen)
+        if missing.size:
+            raise SimilarityError(f"no readable image is labelled {classes[missing[0]]!r}; each class needs some")
+        probabilities = class_probabilities(looks.logits, manifest.similarity_groups, manifest.calibration.temperature)
+        similarities.append(similarity_from_predictions(probabilities, seen))
+        accuracies.append(float(np.mean(probabilities.argmax(axis=1) == seen)))
+    return mean_similarity(similarities, accuracies)
