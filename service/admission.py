@@ -14,15 +14,17 @@ class Admission:
     """Counts images from before their decoding to their answer. Used from the event loop alone."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._admitted = most, 0
+        self._most = most
+        self.admitted = 0
+        """How many there are now."""
 
     @contextmanager
     def of(self, images: int) -> Iterator[None]:
         """Hold room for some images; raises ``OverloadedError`` at once where there is none."""
-        if self._admitted + images > self._most:
+        if self.admitted + images > self._most:
             raise OverloadedError("the service is busy; try again in a second")
-        self._admitted += images
+        self.admitted += images
         try:
             yield
         finally:
-            self._admitted -= images
+            self.admitted -= images

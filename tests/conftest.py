@@ -71,6 +71,7 @@ class ServiceUnderTest:
 
     http: httpx.Client
     data_dir: Path
+    services: Services
 
     def classify(self, image: bytes, **parameters: Any) -> httpx.Response:
         """Send one image as the body."""
@@ -133,11 +134,17 @@ def _served(data_dir: Path, **settings: Any) -> Iterator[ServiceUnderTest]:
             assert server.started
             port = server.servers[0].sockets[0].getsockname()[1]
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False) as client:
-                yield ServiceUnderTest(client, data_dir)
+                yield ServiceUnderTest(client, data_dir, services)
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], Any], str], Any]:
+    """Wait for something to become true, not for a time."""
+    return wait_until
 
 
 @pytest.fixture(scope="session")

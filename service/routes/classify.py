@@ -14,6 +14,7 @@ from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction
 from models.images import ImageError, decode_image
 from models.preprocessing import InputSpec, to_input
 from service.bodies import BodyError, BodyTooLargeError, read_body, read_form, uploads
+from service.connection import while_connected
 from service.loaded_models import LoadedModel
 from service.services import Services, UseServices
 
@@ -102,8 +103,8 @@ async def _classify_body(
     except BodyTooLargeError as error:
         raise ImageError("image_too_large", f"{error}; send a smaller file") from error
     with services.admission.of(1):
-        image = await _decode(data, loaded, services)
-        return await _answer([image], loaded, level=level, top_k=top_k)
+        work = _classify([data], loaded, services, alone=True, level=level, top_k=top_k)
+        return await while_connected(request, work)
 
 
 async def _classify_form(
@@ -116,27 +117,17 @@ async def _classify_form(
         if not files:
             raise BodyError("the form has no file in a field `images`")
         with services.admission.of(len(files)):
-            decoding = (_decode(await file.read(), loaded, services) for file in files)
-            images = await asyncio.gather(*[each async for each in decoding], return_exceptions=True)
-            return await _answer(list(images), loaded, level=level, top_k=top_k)
+            data = [await file.read() for file in files]
+            work = _classify(data, loaded, services, alone=False, level=level, top_k=top_k)
+            return await while_connected(request, work)
 
 
-async def _decode(data: bytes, loaded: LoadedModel, services: Services) -> NDArray[np.uint8]:
-    """Decode in another thread, whatever the file's size: a small one can hold a large image."""
-    settings, spec = services.settings, loaded.classifier.manifest.input
-    if len(data) > settings.max_image_bytes:
-        raise ImageError("image_too_large", f"the file is larger than {settings.max_image_bytes:,} bytes")
-    decode = partial(_to_input, data, spec, settings.max_image_pixels)
-    return await asyncio.get_running_loop().run_in_executor(services.decoders, decode)
-
-
-def _to_input(data: bytes, spec: InputSpec, max_pixels: int) -> NDArray[np.uint8]:
-    return to_input(decode_image(data, max_pixels=max_pixels), spec)
-
-
-async def _answer(
-    images: list[NDArray[np.uint8] | BaseException], loaded: LoadedModel, *, level: float, top_k: int
+async def _classify(
+    files: list[bytes], loaded: LoadedModel, services: Services, *, alone: bool, level: float, top_k: int
 ) -> ClassifyAnswer:
+    """Decode, run, answer; a bad image gets its slot, or where it is ``alone`` raises its ``ImageError``."""
+    decoding = (_decode(data, loaded, services) for data in files)
+    images = await asyncio.gather(*decoding, return_exceptions=not alone)
     readable: list[NDArray[np.uint8]] = []
     slots: list[FailedImage | None] = []
     for image in images:
@@ -158,3 +149,16 @@ async def _answer(
         model=ModelReference(name=manifest.name, version=manifest.version),
         predictions=[slot or next(following) for slot in slots],
     )
+
+
+async def _decode(data: bytes, loaded: LoadedModel, services: Services) -> NDArray[np.uint8]:
+    """Decode in another thread, whatever the file's size: a small one can hold a large image."""
+    settings, spec = services.settings, loaded.classifier.manifest.input
+    if len(data) > settings.max_image_bytes:
+        raise ImageError("image_too_large", f"the file is larger than {settings.max_image_bytes:,} bytes")
+    decode = partial(_to_input, data, spec, settings.max_image_pixels)
+    return await asyncio.get_running_loop().run_in_executor(services.decoders, decode)
+
+
+def _to_input(data: bytes, spec: InputSpec, max_pixels: int) -> NDArray[np.uint8]:
+    return to_input(decode_image(data, max_pixels=max_pixels), spec)
