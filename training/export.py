@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -108,17 +109,29 @@ def write_graph(network: nn.Module, example: NDArray[np.uint8], path: Path) -> N
     with warnings.catch_warnings():
         # The exporter announces deprecations of its own internals; none concerns what is exported.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
+        program = torch.onnx.export(
             network,
             (torch.from_numpy(example),),
-            path,
             input_names=["images"],
             output_names=["logits", "embedding"],
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
+    assert program is not None
+    graph = program.model_proto
+    _forget_where_it_was_made(graph)
+    onnx.save(graph, path)
+
+
+def _forget_where_it_was_made(graph: onnx.ModelProto) -> None:
+    """Drop the exporter's notes, stack traces with this machine's paths among them: a model is given to others."""
+    del graph.metadata_props[:]
+    del graph.graph.metadata_props[:]
+    inner = graph.graph
+    for part in (*inner.node, *inner.input, *inner.output, *inner.value_info, *inner.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def check_against_torch(network: nn.Module, session: onnxruntime.InferenceSession, images: NDArray[np.uint8]) -> None:

@@ -131,3 +131,11 @@ def test_no_file_names_a_package_registry() -> None:
     assert len(files) > 100
     naming = [path.name for path in files if path.is_file() and any(host in path.read_bytes() for host in hosts)]
     assert naming == []
+
+
+def test_no_shipped_model_tells_where_it_was_made() -> None:
+    """Shipped graphs hold no path of the machine that exported them: no stack traces, no source files."""
+    for graph in (ROOT / "models" / "store").glob("*/*/model.onnx"):
+        content = graph.read_bytes()
+        assert b'.py"' not in content
+        assert b"site-packages" not in content
