@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from labels.formats.parquet import read_parquet
 from labels.images.names import normalise_name
 
 LabelFileFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+_FORMATS: dict[str, LabelFileFormat] = {"csv": "csv", "tsv": "tsv", "jsonl": "jsonl", "parquet": "parquet"}
 _TRUSTED = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 _SHOWN = 5  # rows or names that a message lists
 
@@ -107,9 +108,8 @@ def read_label_file(path: Path, *, label_column: str = "label", image_column: st
 
 
 def _format(suffix: str) -> LabelFileFormat:
-    for known in get_args(LabelFileFormat):
-        if suffix == known:
-            return known  # type: ignore[no-any-return]
+    if suffix in _FORMATS:
+        return _FORMATS[suffix]
     raise LabelFileError("a label file is .csv, .tsv, .jsonl or .parquet, told by its name: rename or convert it")
 
 

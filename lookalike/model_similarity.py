@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labels.images.source import open_image_source
+from labels.images.opening import open_image_source
 from labels.label_file import read_label_file, resolve_labels
 from models.distribution import class_probabilities
 from models.errors import LookalikeError

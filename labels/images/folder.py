@@ -3,15 +3,14 @@
 import os
 import stat
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from labels.images.errors import MissingImageError, UnreadableImageError
 from labels.images.member_limit import MAX_IMAGE_BYTES
 from labels.images.names import normalise_name
+from labels.images.source import ImageSource
 
 
-class FolderSource:
+class FolderSource(ImageSource):
     """Regular files below one folder; links are followed only as long as they stay inside."""
 
     def __init__(self, root: Path) -> None:
@@ -46,11 +45,3 @@ class FolderSource:
 
     def close(self) -> None:
         """Nothing is kept open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -1,53 +1,29 @@
-"""Where the images of a label file come from: a folder, a zip file or a tar file."""
+"""What an audit needs of the place that images come from."""
 
-from pathlib import Path
+from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Protocol, Self
-
-from labels.images.errors import ImageSourceError
-from labels.images.folder import FolderSource
-from labels.images.tar_archive import TarSource
-from labels.images.zip_archive import ZipSource
+from typing import Self
 
 
-class ImageSource(Protocol):
+class ImageSource(ABC):
     """The bytes of images by name; usable from several threads; a context manager that closes it."""
 
+    @abstractmethod
     def read(self, name: str) -> bytes:
         """Read one image file.
 
         Raises ``MissingImageError`` where there is none of that name, ``UnreadableImageError`` where there is one
         that can't or mustn't be read.
         """
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Release the file; reading afterwards fails."""
-        ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-def open_image_source(path: Path) -> ImageSource:
-    """Open a folder, or an archive: told by its first bytes, since an upload's name says little.
-
-    Raises ``ImageSourceError`` for anything else, and for an archive that is damaged or has too many members.
-    """
-    if path.is_dir():
-        return FolderSource(path)
-    try:
-        with path.open("rb") as file:
-            start = file.read(512)
-    except OSError as error:
-        raise ImageSourceError(f"{path.name} can't be read: {error.strerror}") from error
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return ZipSource(path)
-    if start.startswith(b"\x1f\x8b"):
-        return TarSource(path, gzipped=True)
-    if start[257:262] == b"ustar":
-        return TarSource(path, gzipped=False)
-    raise ImageSourceError(f"{path.name} holds no images that can be read: give a folder, a .zip, a .tar or a .tar.gz")
+    ) -> None:
+        self.close()

@@ -2,13 +2,12 @@
 
 import tarfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from labels.images.errors import ImageSourceError, UnreadableImageError
 from labels.images.member_index import MemberIndex
 from labels.images.member_limit import MAX_IMAGE_BYTES
 from labels.images.random_reader import GzipReader, PlainReader, RandomReader
+from labels.images.source import ImageSource
 
 _MAX_HEADER_BYTES = 2**20
 
@@ -27,7 +26,7 @@ class _Headers:
         return self._reader.read(size) or b""
 
 
-class TarSource:
+class TarSource(ImageSource):
     """The regular members of a tar file: one pass over the headers, then reads at their offsets."""
 
     def __init__(self, path: Path, *, gzipped: bool) -> None:
@@ -78,11 +77,3 @@ class TarSource:
     def close(self) -> None:
         """Close the tar file."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -5,12 +5,11 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from labels.images.errors import ImageSourceError, UnreadableImageError
 from labels.images.member_index import MemberIndex
 from labels.images.member_limit import MAX_IMAGE_BYTES
+from labels.images.source import ImageSource
 
 MAX_DIRECTORY_BYTES = 256 * 2**20
 _STEP = 2**20
@@ -25,7 +24,7 @@ class _SmallReads(io.FileIO):
         return super().read(size) or b""
 
 
-class ZipSource:
+class ZipSource(ImageSource):
     """The members of a zip file; zipfile itself serialises the reads of several threads."""
 
     def __init__(self, path: Path) -> None:
@@ -72,11 +71,3 @@ class ZipSource:
         """Close the zip file."""
         self._archive.close()
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from audit.posterior import RowScores
 from audit.reference import audit_reference
 from labels.formats.write_table import write_table
-from labels.images.source import open_image_source
+from labels.images.opening import open_image_source
 from labels.label_file import read_label_file, resolve_labels
 from models.distribution import class_probabilities
 from models.errors import LookalikeError

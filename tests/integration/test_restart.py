@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labels.images.source import open_image_source
+from labels.images.opening import open_image_source
 from models.repository import ModelRepository
 from service.audits import run
 from service.audits.folder import AuditFolder

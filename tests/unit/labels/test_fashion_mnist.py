@@ -9,7 +9,6 @@ import pytest
 
 from labels.fashion_mnist import (
     CLASSES,
-    DEBIAN_FOLDER,
     PAIRS,
     DataSetError,
     DataSetNotFoundError,
@@ -18,7 +17,6 @@ from labels.fashion_mnist import (
 )
 
 NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
-needs_data = pytest.mark.skipif(not DEBIAN_FOLDER.is_dir(), reason="apt-get install dataset-fashion-mnist")
 
 
 def idx(shape: tuple[int, ...], fill: int = 0) -> bytes:
@@ -41,7 +39,6 @@ def plain(tmp_path: Path, made_up: Path) -> Path:
     return tmp_path
 
 
-@needs_data
 def test_the_real_data() -> None:
     """The Debian package's files read as the data set that everybody knows: balanced classes, ankle boot first."""
     data = read_fashion_mnist(find_fashion_mnist(None))

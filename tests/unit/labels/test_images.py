@@ -15,7 +15,7 @@ import pytest
 
 from labels.images import member_limit, random_reader
 from labels.images.errors import ImageSourceError, MissingImageError, UnreadableImageError
-from labels.images.source import open_image_source
+from labels.images.opening import open_image_source
 
 FILES = {"a.png": b"first", "sub/b.png": b"second", "sub/\u00e9 x.png": b"third" * 1000}
 
