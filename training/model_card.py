@@ -33,7 +33,7 @@ A classifier of {manifest.input.height} x {manifest.input.width} pixel images in
 ## Figures
 
 The {made.data_set} test split was used for these figures alone. Temperature, conformal quantiles and confusion counts
-come from {calibration.source}; they took no part in training. The number of epochs was fixed beforehand.
+come from {calibration.source}; they took no part in training. The weights are those of the last epoch; none was picked.
 
 | | test | validation |
 | --- | --- | --- |
