@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-serve: .venv/serving  ## serve the shipped model on 127.0.0.1:$(PORT)
+serve: .venv/serving  ## serve the shipped model on 127.0.0.1 (PORT=8000)
 	$(BIN)/lookalike serve --port $(PORT)
 
 test: .venv/everything  ## run the tests
@@ -30,7 +30,7 @@ fmt: .venv/everything  ## format, and mend what lint can mend
 bench: .venv/everything  ## print the benchmarks' ratios
 	$(BIN)/python bench/classify.py
 
-demo-model: .venv/everything  ## train the shipped model again, into $(STORE)
+demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-store)
 	rm -rf runs/demo
 	$(BIN)/lookalike train small --noise asymmetric:0.4 --trusted 1000 --seed 0 --out runs/demo
 	$(BIN)/lookalike export runs/demo --name fashion-mnist --models $(STORE)
