@@ -1,5 +1,6 @@
 """Errors to answers: one table from exception to status and code, as problem details (RFC 9457)."""
 
+import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -35,6 +36,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     ClosedError: (503, "stopping"),
     OverloadedError: (503, "overloaded"),
 }
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads it; the log shows it as nginx would
 _IMAGE_STATUS = {"image_too_large": 413, "not_an_image": 415, "unsupported_image": 415}
 
@@ -54,7 +56,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": f"{HTTPStatus(status).phrase}; `code` says which",
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
-    for status in (404, 409, 413, 415, 422, 503)
+    for status in (404, 409, 413, 415, 422, 503, 507)
 }
 """What OpenAPI says of errors."""
 
@@ -92,6 +94,13 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 
+async def _storage(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OSError)
+    if error.errno not in _NO_ROOM:
+        raise error
+    return problem(507, "no_room", "the service has no room left to store this; its operator must free some")
+
+
 async def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
@@ -107,4 +116,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(OSError, _storage)
     app.add_exception_handler(Exception, _unexpected)

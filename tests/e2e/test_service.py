@@ -2,6 +2,7 @@
 
 import io
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -100,17 +101,19 @@ def test_a_users_whole_way(lookalike: Any, kit: Any, tmp_path: Path) -> None:
     assert (tmp_path / "data" / "audits").is_dir()
 
 
-def test_a_stop_while_an_audit_runs_is_clean_and_the_audit_survives(lookalike: Any, kit: Any) -> None:
-    """A server told to stop just after an upload ends with code 0, and the next one finishes the audit."""
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_an_audit_survives_the_server_that_took_it(lookalike: Any, kit: Any, end: signal.Signals, code: int) -> None:
+    """Told to stop or killed just after an upload, a server loses nothing: the next one finishes the audit, whole."""
     process = lookalike.process("serve", "--port", "0")
     with serving(process) as (client, said):
         files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
         location = client.post("/v1/audits", files=files).headers["Location"]
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(WAIT) == 0
+        process.send_signal(end)
+        assert process.wait(WAIT) == code
     assert "Traceback" not in "".join(said)
     with serving(lookalike.process("serve", "--port", "0")) as (client, _):
         assert ended(client, location)["status"] == "succeeded"
+        assert client.get(f"{location}/report").json()["rows"] == 600
 
 
 def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(lookalike: Any) -> None:
@@ -124,6 +127,19 @@ def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(looka
             assert client.get("/healthz").status_code == 200
             process.send_signal(signal.SIGTERM)
             assert process.wait(WAIT) == 0
+
+
+def test_an_upload_without_room_is_refused_and_leaves_nothing(lookalike: Any, kit: Any, tmp_path: Path) -> None:
+    """Where an upload can't be stored the answer says so, nothing of it stays, and the service goes on."""
+    process = lookalike.process("serve", "--port", "0")
+    with serving(process) as (client, _):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))  # the kernel refuses larger files
+        files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+        answer = client.post("/v1/audits", files=files)
+        assert (answer.status_code, answer.json()["code"]) == (507, "no_room")
+        assert list((tmp_path / "data" / "audits").iterdir()) == []
+        assert client.get("/v1/audits").json() == {"audits": []}
+        assert client.get("/readyz").status_code == 200
 
 
 def broken_manifest(shipped: Path, folder: Path) -> None:
