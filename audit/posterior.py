@@ -6,12 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.evidence import LEAST_PROBABILITY, Evidence
-from audit.transition import NoiseModel
+from audit.noise_model import NoiseModel
+from models.groups import SimilarityGroups
 
 Kind = Literal["ok", "confusable", "unrelated"]
 
-BLOCK_CELLS = 1 << 20  # of the n x K table that are worked on at once
+BLOCK_CELLS = 1 << 18  # of the n x K table that are worked on at once: a few blocks fit the processor's cache
+LEAST_SHARE = 1e-300  # of a row's likelihood
 
 
 @dataclass(frozen=True)
@@ -24,49 +25,80 @@ class RowScores:
     """``[n]``, finite: the ranking; log P(wrong) - log P(right), which does not tie where ``p_wrong`` is 1."""
     p_confusable: NDArray[np.float64]
     """``[n]``, at most ``p_wrong``: the label is wrong and the truth is in the given class's group."""
+    p_slip: NDArray[np.float64]
+    """``[n]``, at most ``p_wrong``: the label is wrong because the image is hard (the noise model's annotator)."""
     suggested: NDArray[np.intp]
     """``[n]``, the most probable class other than the given one."""
     flagged: NDArray[np.bool_]
     """``[n]``, ``p_wrong`` > 0.5 and not trusted."""
     kind: NDArray[np.str_]
     """``[n]`` of ``Kind``: ``ok`` if not flagged, else where most of ``p_wrong`` lies."""
+    counts: NDArray[np.float64]
+    """``[true, given]``: expected number of rows; trusted rows lie on the diagonal."""
 
 
-def score_rows(evidence: Evidence, noise: NoiseModel) -> RowScores:
-    """Score every row under a noise model, in blocks of rows."""
-    n, K = evidence.probabilities.shape
-    log_odds = np.empty(n)
-    p_confusable = np.empty(n)
+def score_rows(
+    probabilities: NDArray[np.floating],
+    given: NDArray[np.intp],
+    trusted: NDArray[np.bool_],
+    groups: SimilarityGroups,
+    noise: NoiseModel,
+) -> RowScores:
+    """Score n rows of probabilities ``[n, K]`` under a noise model. Rows are independent: any chunk gives the same."""
+    n, K = probabilities.shape
+    log_odds, p_confusable, p_slip = np.empty(n), np.empty(n), np.empty(n)
     suggested = np.empty(n, dtype=np.intp)
-    log_ratio = np.log(noise.prior_ratio)
-    log_transition = np.log(noise.transition)
+    counts = np.zeros((K, K))
+    confused_by_given = (1 - noise.weight) * noise.transition.T
+    mates = groups.membership.astype(np.float64)
+    np.fill_diagonal(mates, 0.0)
     size = max(1, BLOCK_CELLS // K)
     for start in range(0, n, size):
         block = slice(start, start + size)
-        given = evidence.given[block]
-        # log p(y | x) + log prior ratio[y] + log T[y, given], up to a constant a row
-        log_joint = np.log(np.maximum(evidence.probabilities[block], LEAST_PROBABILITY), dtype=np.float64)
-        log_joint += log_ratio + log_transition[:, given].T
-        rows = np.arange(len(given))
-        right = log_joint[rows, given]
-        log_joint[rows, given] = -np.inf
-        suggested[block] = log_joint.argmax(axis=1)
-        peak = log_joint.max(axis=1)
-        others = np.exp(log_joint - peak[:, None])  # the given class is 0 here
-        wrong = others.sum(axis=1)
-        log_odds[block] = peak + np.log(wrong) - right
-        p_confusable[block] = (others * evidence.groups.membership[given]).sum(axis=1) / wrong
+        labels, verified = given[block], trusted[block]
+        rows = np.arange(len(labels))
+        pi = noise.recalibration.apply(probabilities[block])
+        factor = confused_by_given[labels]
+        if noise.weight:
+            slips = noise.weight * noise.annotator(pi, labels)
+            factor += slips[:, None]
+        joint = pi * factor  # P(true, given) up to a constant
+        right = joint[rows, labels]
+        joint[rows, labels] = 0.0
+        suggested[block] = joint.argmax(axis=1)
+        wrong = np.maximum(joint.sum(axis=1), LEAST_SHARE)
+        total = wrong + right
+        log_odds[block] = np.log(wrong) - np.log(right)
+        p_confusable[block] = np.einsum("nk,nk->n", joint, mates[labels]) / total
+        p_slip[block] = slips * (1 - pi[rows, labels]) / total if noise.weight else 0.0
+        joint[rows, labels] = right
+        joint *= (~verified / total)[:, None]
+        joint[rows[verified], labels[verified]] = 1.0
+        counts += _summed_by(labels, joint)
     p_wrong = _sigmoid(log_odds)
-    share = np.minimum(p_confusable, 1.0)
-    flagged = (p_wrong > 0.5) & ~evidence.trusted
+    p_confusable, p_slip = np.minimum(p_confusable, p_wrong), np.minimum(p_slip, p_wrong)
+    flagged = (p_wrong > 0.5) & ~trusted
     return RowScores(
         p_wrong=p_wrong,
         log_odds=log_odds,
-        p_confusable=share * p_wrong,
+        p_confusable=p_confusable,
+        p_slip=p_slip,
         suggested=suggested,
         flagged=flagged,
-        kind=np.where(flagged, np.where(share > 0.5, "confusable", "unrelated"), "ok"),
+        kind=np.where(flagged, np.where(p_confusable > p_wrong / 2, "confusable", "unrelated"), "ok"),
+        counts=counts,
     )
+
+
+def _summed_by(labels: NDArray[np.intp], joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum the rows of ``joint`` ``[n, K]`` by their label: ``[true, given]``."""
+    K = joint.shape[1]
+    order = np.argsort(labels, kind="stable")
+    present, first = np.unique(labels[order], return_index=True)
+    summed = np.zeros((K, K))
+    if len(present):
+        summed[:, present] = np.add.reduceat(joint[order], first, axis=0).T
+    return summed
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

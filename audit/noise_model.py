@@ -1,0 +1,74 @@
+"""How the labels of an upload came about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audit.recalibration import Recalibration
+
+Arrays = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """Two channels: confusion of classes, and slips on images that are hard. K classes.
+
+    A row's true class y has probability pi[y], the model's recalibrated answer. With probability ``1 - weight`` its
+    label is drawn from ``transition[y]``; with probability ``weight`` from an annotator who sees what the model sees,
+    less sharply: label g with probability proportional to ``pi[g] ** sharpness``, whatever the true class is.
+    """
+
+    recalibration: Recalibration
+    transition: NDArray[np.float64]
+    """``[true, given]``, rows sum to 1, no entry is 0."""
+    weight: float
+    """Share of the labels that the annotator gave; 0 where the labels don't ask for one."""
+    weight_error: float
+    """Standard error of ``weight``; where it is 0, of how large it could be and go unnoticed."""
+    sharpness: float
+    """Exponent of the annotator, above 0; 1 would be the model itself."""
+    standouts: NDArray[np.bool_]
+    """``[true, given]``: pairs outside the groups that flip so often that they have a rate of their own."""
+    other_rates: tuple[float, ...]
+    """The noise rate by annotators of other sharpness: what the labels can't tell apart belongs into the interval."""
+    log_likelihood: float
+    """Of the fitted rows' labels."""
+
+    def annotator(self, pi: NDArray[np.float64], given: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Probability ``[n]`` that the annotator gives the labels that were given; ``pi`` is ``[n, K]``."""
+        return annotator(pi, given, self.sharpness)
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return plain arrays, from which ``from_arrays`` makes the same again."""
+        scalars = ("weight", "weight_error", "sharpness", "log_likelihood")
+        return {
+            **self.recalibration.to_arrays(),
+            **{name: np.array(getattr(self, name)) for name in scalars},
+            "transition": self.transition,
+            "standouts": self.standouts.astype(np.float64),
+            "other_rates": np.array(self.other_rates),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Read what ``to_arrays`` gave."""
+        return cls(
+            recalibration=Recalibration.from_arrays(arrays),
+            transition=arrays["transition"],
+            weight=float(arrays["weight"]),
+            weight_error=float(arrays["weight_error"]),
+            sharpness=float(arrays["sharpness"]),
+            standouts=arrays["standouts"].astype(bool),
+            other_rates=tuple(arrays["other_rates"].tolist()),
+            log_likelihood=float(arrays["log_likelihood"]),
+        )
+
+
+def annotator(pi: NDArray[np.float64], given: NDArray[np.intp], sharpness: float) -> NDArray[np.float64]:
+    """Return ``pi[given] ** sharpness`` over the sum of ``pi ** sharpness``, for each of n rows ``[n, K]``."""
+    tempered = np.sqrt(pi) if sharpness == 0.5 else pi**sharpness
+    likelihood: NDArray[np.float64] = tempered[np.arange(len(given)), given] / tempered.sum(axis=1)
+    return likelihood
