@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.evidence import Evidence
-from audit.noise_model import NoiseModel, annotator
+from audit.evidence import LEAST_PROBABILITY, Evidence
+from audit.noise_model import NoiseModel, annotator, slip_error
 from audit.recalibration import Recalibration, fit_recalibration
 from audit.transition import (
     Family,
@@ -22,15 +22,16 @@ from audit.transition import (
     first_transition,
     grouped_transition,
     parameters,
+    pooled_transition,
     standout_pairs,
     uniform_transition,
 )
 
+FAMILIES: tuple[Family, ...] = ("uniform", "pooled", "grouped")
 SHARPNESS = 0.5
 OTHER_SHARPNESS = (0.4, 0.6)
-LEAST_GAIN_SHARPNESS = 0.001  # nats a row: the annotator is half as sharp as the model unless the labels insist
-LEAST_GAIN_ANNOTATOR = 0.001
-LEAST_GAIN_GROUPED_WITH_ANNOTATOR = 0.01  # annotators confuse look-alikes anyway: groups must explain much more
+LEAST_GAIN_ANNOTATOR = 0.001  # nats a row
+LEAST_GAIN_SHARPNESS = 0.005  # nats a row and unit: half as sharp as the model unless the labels insist
 TOLERANCE = 1e-7  # of the log likelihood a row
 MOST_ITERATIONS = 200
 MOST_ROUNDS = 10  # of looking for pairs that stand out
@@ -40,11 +41,16 @@ FIRST_WEIGHT = 0.1
 
 @dataclass(frozen=True)
 class _Sorted:
-    """The rows that are not trusted, in the order of their given label: pi ``[n, K]``, sorted ``given``."""
+    """The rows that tell of noise, n of them, in the order of their label."""
 
     pi: NDArray[np.float64]
+    """``[n, K]``: of the true class; all on one class where it was verified."""
+    seen: NDArray[np.float64]
+    """``[n, K]``: what the image alone says; ``pi`` but for verified rows."""
     given: NDArray[np.intp]
+    """``[n]``, sorted: the label, before it was verified."""
     bounds: NDArray[np.intp]
+    """``[K + 1]``: rows of label g are ``bounds[g]`` to ``bounds[g + 1]``."""
 
 
 @dataclass(frozen=True)
@@ -71,23 +77,22 @@ class _Fit:
 
 
 def fit_noise_model(evidence: Evidence) -> NoiseModel:
-    """Fit to the rows that are not trusted; deterministic. Memory: two copies of the probabilities, a few K x K arrays.
+    """Fit to a sample of rows; deterministic. Memory: two copies of the probabilities and a few K x K arrays.
 
-    Trusted rows tell the transition where their original label is known. Without that they tell nothing about how
-    often labels are wrong: a label that was verified, or corrected, is right.
+    A trusted row tells of noise where it is known what it said before. Without that it tells nothing about how often
+    labels are wrong: a label that was verified, or corrected, is right.
     """
     recalibration = fit_recalibration(evidence)
-    known = _known_pairs(evidence)
     free = confusable_pairs(evidence.groups.membership)
-    if evidence.trusted.all():
-        return _without_noise(recalibration, grouped_transition(known, free))
-    rows = _sort_by_given(recalibration.apply(evidence.probabilities[~evidence.trusted]), evidence)
-    plain = [_fit(rows, family, free, known, None) for family in ("uniform", "grouped")]
-    tempered = [_fit(rows, family, free, known, SHARPNESS) for family in ("uniform", "grouped")]
+    rows = _telling_rows(evidence, recalibration)
+    if not len(rows.given):
+        return _without_noise(recalibration, uniform_transition(np.eye(len(free))))
+    plain = [_fit(rows, family, free) for family in FAMILIES]
+    tempered = [_fit(rows, fit.family, fit.free, fit.transition, SHARPNESS) for fit in plain]
     best = max(plain + tempered, key=lambda fit: fit.merit)
     others: tuple[float, ...] = ()
     if best.annotated:
-        other = [_fit(rows, best.family, best.free, known, sharpness) for sharpness in OTHER_SHARPNESS]
+        other = [_fit(rows, best.family, best.free, best.transition, sharpness) for sharpness in OTHER_SHARPNESS]
         others = tuple(fit.rate for fit in (best, *other))
         best = max((best, *other), key=lambda fit: fit.merit)
     unseen = max(tempered, key=lambda fit: fit.merit)
@@ -96,6 +101,7 @@ def fit_noise_model(evidence: Evidence) -> NoiseModel:
         transition=best.transition,
         weight=best.weight,
         weight_error=best.weight_error if best.annotated else unseen.weight_error,
+        slip_error=slip_error(rows.seen, best.sharpness),
         sharpness=best.sharpness,
         standouts=best.free & ~free,
         other_rates=others,
@@ -104,12 +110,13 @@ def fit_noise_model(evidence: Evidence) -> NoiseModel:
 
 
 def _without_noise(recalibration: Recalibration, transition: NDArray[np.float64]) -> NoiseModel:
-    """All rows are trusted: nothing can be wrong, and only what they said before tells of a transition."""
+    """All rows are trusted, and nobody knows what they said before."""
     return NoiseModel(
         recalibration=recalibration,
         transition=transition,
         weight=0.0,
         weight_error=0.0,
+        slip_error=0.0,
         sharpness=SHARPNESS,
         standouts=np.zeros(transition.shape, dtype=bool),
         other_rates=(),
@@ -118,12 +125,17 @@ def _without_noise(recalibration: Recalibration, transition: NDArray[np.float64]
 
 
 def _fit(
-    rows: _Sorted, family: Family, free: NDArray[np.bool_], known: NDArray[np.float64], sharpness: float | None
+    rows: _Sorted,
+    family: Family,
+    free: NDArray[np.bool_],
+    transition: NDArray[np.float64] | None = None,
+    sharpness: float | None = None,
 ) -> _Fit:
+    """Fit one candidate, from a ``transition`` on; with an annotator where its ``sharpness`` is given."""
     n, K = rows.pi.shape
-    slips = np.zeros(n) if sharpness is None else annotator(rows.pi, rows.given, sharpness)
+    slips = np.zeros(n) if sharpness is None else annotator(rows.seen, rows.given, sharpness)
     weight = 0.0 if sharpness is None else FIRST_WEIGHT
-    transition = first_transition(K)
+    transition = first_transition(K) if transition is None else transition
     for _ in range(MOST_ROUNDS):
         previous = -np.inf
         for _ in range(MOST_ITERATIONS):
@@ -135,32 +147,40 @@ def _fit(
             if log_likelihood - previous < TOLERANCE * n:
                 break
             previous = log_likelihood
-            counts = known + expected_counts(rows.pi, rows.bounds, transition, (1 - weight) / likelihood)
-            transition = uniform_transition(counts) if family == "uniform" else grouped_transition(counts, free)
+            counts = expected_counts(rows.pi, rows.bounds, transition, (1 - weight) / likelihood)
+            transition = _maximum(family, counts, free)
         found = standout_pairs(counts, free) if family == "grouped" else np.zeros_like(free)
         if not found.any():
             break
         free = free | found
-    size = 1.0 if family == "uniform" else parameters(free, counts.sum(axis=1))
+    size = {"uniform": 1.0, "pooled": 2.0, "grouped": parameters(free, counts.sum(axis=1))}[family]
     cost = 0.5 * np.log(n) * (size + (sharpness is not None))
     if sharpness is not None:
-        cost += n * (LEAST_GAIN_ANNOTATOR + LEAST_GAIN_SHARPNESS * (sharpness != SHARPNESS))
-        cost += n * LEAST_GAIN_GROUPED_WITH_ANNOTATOR * (family == "grouped")
-    right = rows.pi[np.arange(n), rows.given] * (
-        (1 - weight) * transition.diagonal()[rows.given] + weight * slips
-    )
+        cost += n * (LEAST_GAIN_ANNOTATOR + LEAST_GAIN_SHARPNESS * abs(sharpness - SHARPNESS))
+    information = (((slips - confused) / likelihood) ** 2).sum()
+    right = rows.pi[np.arange(n), rows.given] * ((1 - weight) * transition.diagonal()[rows.given] + weight * slips)
     return _Fit(
         family=family,
         free=free,
         transition=transition,
         weight=weight,
-        weight_error=float(1 / np.sqrt((((slips - confused) / likelihood) ** 2).sum())) if sharpness is not None else 0.0,
+        weight_error=0.0 if sharpness is None else float(1 / np.sqrt(max(information, 1.0))),
         sharpness=SHARPNESS if sharpness is None else sharpness,
         annotated=sharpness is not None,
         rate=float(1 - (right / likelihood).mean()),
         log_likelihood=log_likelihood,
         cost=cost,
     )
+
+
+def _maximum(family: Family, counts: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.float64]:
+    match family:
+        case "uniform":
+            return uniform_transition(counts)
+        case "pooled":
+            return pooled_transition(counts, free)
+        case "grouped":
+            return grouped_transition(counts, free)
 
 
 def confusion_likelihood(
@@ -194,16 +214,18 @@ def _weight(confused: NDArray[np.float64], slips: NDArray[np.float64], weight: f
     return float(weight)
 
 
-def _sort_by_given(pi: NDArray[np.float64], evidence: Evidence) -> _Sorted:
-    given = evidence.given[~evidence.trusted]
-    order = np.argsort(given, kind="stable")
-    bounds = np.searchsorted(given[order], np.arange(len(evidence.groups.classes) + 1))
-    return _Sorted(pi[order], given[order], bounds)
-
-
-def _known_pairs(evidence: Evidence) -> NDArray[np.float64]:
-    K = len(evidence.groups.classes)
-    counts = np.zeros((K, K))
-    rows = evidence.trusted & (evidence.original >= 0)
-    np.add.at(counts, (evidence.given[rows], evidence.original[rows]), 1.0)
-    return counts
+def _telling_rows(evidence: Evidence, recalibration: Recalibration) -> _Sorted:
+    """Take the rows that are not trusted, and those trusted ones of which it is known what they said before."""
+    known = evidence.trusted & (evidence.original >= 0)
+    telling = np.flatnonzero(~evidence.trusted | known)
+    labels = np.where(known, evidence.original, evidence.given)[telling]
+    telling = telling[np.argsort(labels, kind="stable")]
+    labels = np.sort(labels, kind="stable")
+    seen = pi = recalibration.apply(evidence.probabilities[telling])
+    if known.any():
+        pi = seen.copy()
+        verified = known[telling]
+        pi[verified] = LEAST_PROBABILITY
+        pi[verified, evidence.given[telling[verified]]] = 1.0
+    bounds = np.searchsorted(labels, np.arange(len(evidence.groups.classes) + 1))
+    return _Sorted(pi=pi, seen=seen, given=labels, bounds=bounds)

@@ -25,6 +25,10 @@ class Interval:
         shift = estimate - self.estimate
         return Interval(estimate, self.low + min(shift, 0), self.high + max(shift, 0))
 
+    def covering(self, estimates: NDArray[np.float64]) -> "Interval":
+        """Return the interval stretched so that it holds these estimates too."""
+        return Interval(self.estimate, min([self.low, *estimates]), max([self.high, *estimates]))
+
     def widened(self, slack: float) -> "Interval":
         """Return the interval with ``slack`` added on both sides."""
         return Interval(self.estimate, self.low - slack, self.high + slack)

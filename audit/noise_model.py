@@ -28,6 +28,8 @@ class NoiseModel:
     """Share of the labels that the annotator gave; 0 where the labels don't ask for one."""
     weight_error: float
     """Standard error of ``weight``; where it is 0, of how large it could be and go unnoticed."""
+    slip_error: float
+    """Share of the annotator's labels that are wrong."""
     sharpness: float
     """Exponent of the annotator, above 0; 1 would be the model itself."""
     standouts: NDArray[np.bool_]
@@ -43,7 +45,7 @@ class NoiseModel:
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return plain arrays, from which ``from_arrays`` makes the same again."""
-        scalars = ("weight", "weight_error", "sharpness", "log_likelihood")
+        scalars = ("weight", "weight_error", "slip_error", "sharpness", "log_likelihood")
         return {
             **self.recalibration.to_arrays(),
             **{name: np.array(getattr(self, name)) for name in scalars},
@@ -60,6 +62,7 @@ class NoiseModel:
             transition=arrays["transition"],
             weight=float(arrays["weight"]),
             weight_error=float(arrays["weight_error"]),
+            slip_error=float(arrays["slip_error"]),
             sharpness=float(arrays["sharpness"]),
             standouts=arrays["standouts"].astype(bool),
             other_rates=tuple(arrays["other_rates"].tolist()),
@@ -69,6 +72,17 @@ class NoiseModel:
 
 def annotator(pi: NDArray[np.float64], given: NDArray[np.intp], sharpness: float) -> NDArray[np.float64]:
     """Return ``pi[given] ** sharpness`` over the sum of ``pi ** sharpness``, for each of n rows ``[n, K]``."""
-    tempered = np.sqrt(pi) if sharpness == 0.5 else pi**sharpness
+    tempered = _tempered(pi, sharpness)
     likelihood: NDArray[np.float64] = tempered[np.arange(len(given)), given] / tempered.sum(axis=1)
     return likelihood
+
+
+def slip_error(pi: NDArray[np.float64], sharpness: float) -> float:
+    """Return how often an annotator of this sharpness errs on images of these posteriors ``[n, K]``."""
+    tempered = _tempered(pi, sharpness)
+    return float(1 - (np.einsum("nk,nk->n", pi, tempered) / tempered.sum(axis=1)).mean())
+
+
+def _tempered(pi: NDArray[np.float64], sharpness: float) -> NDArray[np.float64]:
+    tempered: NDArray[np.float64] = np.sqrt(pi) if sharpness == 0.5 else pi**sharpness
+    return tempered

@@ -52,8 +52,8 @@ class Recalibration:
         """Correct ``[n, K]`` probabilities; the rows sum to 1, no entry is 0."""
         corrected = np.maximum(probabilities, LEAST_PROBABILITY).astype(np.float64, copy=False)
         corrected = corrected * (self.factors[probabilities.argmax(axis=1)] * self.prior_ratio)
-        corrected /= corrected.sum(axis=1, keepdims=True)
-        return corrected
+        normalised: NDArray[np.float64] = corrected / corrected.sum(axis=1, keepdims=True)
+        return normalised
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return plain arrays, from which ``from_arrays`` makes the same again."""
@@ -68,13 +68,14 @@ class Recalibration:
 
 
 def fit_recalibration(evidence: Evidence) -> Recalibration:
-    """Fit to the images of ``evidence``; without validation counts the probabilities stay as they are."""
+    """Fit to the images of ``evidence``; without validation counts only the class shares can be corrected."""
     p, counts, K = evidence.probabilities, evidence.validation_counts, len(evidence.model_prior)
     predicted = p.argmax(axis=1)
     sureness = float(p.max(axis=1).mean())
-    if counts is None:
-        return Recalibration(evidence.model_prior, np.ones(K), np.ones((K, K)), sureness, float("nan"))
     prior = evidence.model_prior
+    if counts is None:
+        prior = shifted_prior(p, prior)
+        return Recalibration(prior, prior / evidence.model_prior, np.ones((K, K)), sureness, float("nan"))
     if shares_differ(np.bincount(predicted, minlength=K), counts.sum(axis=0)):
         prior = shifted_prior(p, evidence.model_prior)
     ratio = prior / evidence.model_prior

@@ -6,9 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from audit.evidence import Evidence
+from audit.fit import fit_noise_model
+from audit.noise_model import NoiseModel
 from audit.posterior import RowScores, score_rows
 from audit.report import DataSetReport, report_on
-from audit.transition import NoiseModel, fit_noise_model
+from audit.tally import Tally
 from models.groups import SimilarityGroups
 
 
@@ -51,5 +53,10 @@ def audit_reference(
         original=original,
     )
     noise = fit_noise_model(evidence)
-    rows = score_rows(evidence, noise)
-    return AuditResult(rows=rows, report=report_on(evidence, noise, rows, np.random.default_rng(seed)), noise=noise)
+    rows = score_rows(evidence.probabilities, evidence.given, evidence.trusted, groups, noise)
+    tally = Tally.of(evidence.probabilities, evidence.given, evidence.trusted, rows)
+    review = ~evidence.trusted
+    report = report_on(
+        evidence, noise, tally, rows.log_odds[review], rows.p_wrong[review], "reference", np.random.default_rng(seed)
+    )
+    return AuditResult(rows=rows, report=report, noise=noise)

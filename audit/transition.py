@@ -1,8 +1,9 @@
 """Transition matrices that are smooth where data are few: the M steps of the noise model.
 
-Two families. *Uniform*: every wrong label is as likely as any other, one rate in all. *Grouped*: pairs inside a
-similarity group have a rate each, drawn towards their common mean, and all the pairs outside the groups of one class
-share one rate, drawn towards the mean of the classes. A pair outside the groups that flips far more often than its
+Three families. *Uniform*: every wrong label is as likely as any other, one rate in all. *Pooled*: one rate for the
+pairs inside the similarity groups, one for those outside. *Grouped*: pairs inside a group have a rate each, drawn
+towards their common mean, and all the pairs outside the groups of one class share one rate, drawn towards the mean of
+the classes. A pair outside the groups that flips far more often than its
 share gets a rate of its own: groups that miss something do less harm.
 """
 
@@ -11,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Family = Literal["uniform", "grouped"]
+Family = Literal["uniform", "pooled", "grouped"]
 
 POOLING_ROWS = 50.0  # a class's own rates weigh as much as the common ones when it has this many rows
 CHANCE_ROWS = 2.0  # in each channel (inside, outside groups) so many errors are put down to chance: no noise by default
@@ -42,7 +43,14 @@ def uniform_transition(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return transition
 
 
-def grouped_transition(counts: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.float64]:
+def pooled_transition(counts: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the M step of the pooled family; ``free`` pairs have one rate, the others another."""
+    return grouped_transition(counts, free, pooling=1e12)
+
+
+def grouped_transition(
+    counts: NDArray[np.float64], free: NDArray[np.bool_], *, pooling: float = POOLING_ROWS
+) -> NDArray[np.float64]:
     """Return the M step of the grouped family; ``free`` pairs have own rates."""
     K = len(counts)
     rows = counts.sum(axis=1)
@@ -56,7 +64,7 @@ def grouped_transition(counts: NDArray[np.float64], free: NDArray[np.bool_]) -> 
         if pairs is outside:
             errors = np.where(pairs, (errors.sum(axis=1) / np.maximum(width, 1))[:, None], 0.0)
         common = max(float(errors.sum()) - CHANCE_ROWS, 0.0) / max(float(rows @ width), 1.0)
-        rates = (errors + POOLING_ROWS * common) / (rows[:, None] + POOLING_ROWS)
+        rates = (errors + pooling * common) / (rows[:, None] + pooling)
         transition[pairs] = np.maximum(rates[pairs], LEAST_RATE / K)
     # Every rate is a share of the same rows, so a row's rates sum to 1 at most; the diagonal takes the rest.
     np.fill_diagonal(transition, np.maximum(1 - transition.sum(axis=1), LEAST_RATE))

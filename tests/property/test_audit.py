@@ -49,8 +49,8 @@ def test_answers_are_in_range(upload: Arguments) -> None:
     assert np.array_equal(rows.kind == "ok", ~rows.flagged)
     assert (noise.transition > 0).all()
     np.testing.assert_allclose(noise.transition.sum(axis=1), 1)
-    np.testing.assert_allclose(noise.prior.sum(), 1)
-    np.testing.assert_allclose(noise.counts.sum(axis=0), np.bincount(labels, minlength=len(groups.classes)))
+    np.testing.assert_allclose(noise.recalibration.prior.sum(), 1)
+    np.testing.assert_allclose(rows.counts.sum(axis=0), np.bincount(labels, minlength=len(groups.classes)))
     np.testing.assert_allclose(confidence_labels(noise.transition).sum(axis=1), 1)
     rate = result.report.noise_rate
     assert rate.low <= rate.estimate + 1e-12
@@ -79,7 +79,7 @@ def test_renaming_the_classes_renames_the_answers(upload: Arguments, random: Ran
     np.testing.assert_allclose(two.rows.p_confusable, one.rows.p_confusable, rtol=1e-6, atol=1e-9)
     assert np.array_equal(order[two.rows.suggested], one.rows.suggested)
     np.testing.assert_allclose(two.report.rates, one.report.rates[np.ix_(order, order)], rtol=1e-6, atol=1e-12)
-    np.testing.assert_allclose(two.report.counts, one.report.counts[np.ix_(order, order)], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(two.rows.counts, one.rows.counts[np.ix_(order, order)], rtol=1e-6, atol=1e-6)
     estimates = [(r.noise_rate.estimate, r.asymmetry.excess.estimate) for r in (one.report, two.report)]
     np.testing.assert_allclose(estimates[0], estimates[1], atol=1e-8)
 

@@ -7,10 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from audit.asymmetry import excess_in_group
-from audit.evidence import Evidence
+from audit.fit import confusion_likelihood, expected_counts
 from audit.joint import corrected_joint
+from audit.noise_model import NoiseModel
 from audit.posterior import score_rows
-from audit.transition import NoiseModel, expected_counts
+from audit.recalibration import Recalibration
 from models.groups import SimilarityGroups
 
 Case = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]
@@ -28,47 +29,55 @@ def case() -> Case:
 
 
 def test_the_e_step_is_bayes_rule_row_by_row(case: Case) -> None:
-    """Expected counts and likelihood equal a loop over rows of q(y) = p(y) ratio[y] T[y, g] / sum."""
-    p, given, transition, ratio = case
+    """Expected counts and likelihoods equal a loop over rows of q(y) = weight pi(y) T[y, g]."""
+    p, given, transition, _ = case
     n, K = p.shape
+    weights = np.linspace(0.5, 2, n)
     counts = [[0.0] * K for _ in range(K)]
-    log_likelihood = 0.0
+    likelihood = [sum(p[i, y] * transition[y, given[i]] for y in range(K)) for i in range(n)]
     for i in range(n):
-        joint = [p[i, y] * ratio[y] * transition[y, given[i]] for y in range(K)]
-        log_likelihood += math.log(sum(joint))
         for y in range(K):
-            counts[y][given[i]] += joint[y] / sum(joint)
+            counts[y][given[i]] += weights[i] * p[i, y] * transition[y, given[i]]
     order = np.argsort(given, kind="stable")
     bounds = np.searchsorted(given[order], np.arange(K + 1))
-    fast, fast_likelihood = expected_counts(p[order], bounds, ratio, transition)
-    np.testing.assert_allclose(fast, counts)
-    assert fast_likelihood == pytest.approx(log_likelihood)
+    np.testing.assert_allclose(expected_counts(p[order], bounds, transition, weights[order]), counts)
+    np.testing.assert_allclose(confusion_likelihood(p[order], bounds, transition), np.array(likelihood)[order])
 
 
-def test_the_scores_are_bayes_rule_row_by_row(case: Case) -> None:
-    """P(wrong), its log-odds, the confusable part and the suggestion equal a loop over rows and classes."""
+@pytest.mark.parametrize("weight", [0.0, 0.3])
+@pytest.mark.parametrize("sharpness", [0.5, 0.6])
+def test_the_scores_are_bayes_rule_row_by_row(case: Case, weight: float, sharpness: float) -> None:
+    """P(wrong), its log-odds, its parts and the suggestion equal a loop over rows, classes and both channels."""
     p, given, transition, ratio = case
     n, K = p.shape
     membership = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 1], [0, 0, 0, 1]], dtype=bool)
     groups = SimilarityGroups([f"c{i}" for i in range(K)], membership)
+    factors = np.random.default_rng(5).random((K, K)) + 0.5
     noise = NoiseModel(
-        prior=ratio / ratio.sum(),
-        prior_ratio=ratio,
+        recalibration=Recalibration(ratio / ratio.sum(), ratio, factors, 0.9, 0.9),
         transition=transition,
-        counts=np.zeros((K, K)),
+        weight=weight,
+        weight_error=0.01,
+        slip_error=0.5,
+        sharpness=sharpness,
         standouts=np.zeros((K, K), dtype=bool),
+        other_rates=(),
         log_likelihood=0.0,
-        iterations=0,
     )
-    rows = score_rows(Evidence.checked(p, given, groups), noise)
+    rows = score_rows(p, given, np.zeros(n, dtype=bool), groups, noise)
     for i in range(n):
-        joint = {y: p[i, y] * ratio[y] * transition[y, given[i]] for y in range(K)}
-        right = joint.pop(given[i])
+        g, predicted = given[i], max(range(K), key=lambda y: p[i, y])
+        pi = [p[i, y] * ratio[y] * factors[predicted, y] for y in range(K)]
+        pi = [value / sum(pi) for value in pi]
+        slip = pi[g] ** sharpness / sum(value**sharpness for value in pi)
+        joint = {y: pi[y] * ((1 - weight) * transition[y, g] + weight * slip) for y in range(K)}
+        right = joint.pop(g)
         wrong = sum(joint.values())
-        confusable = sum(q for y, q in joint.items() if membership[given[i], y])
+        confusable = sum(q for y, q in joint.items() if membership[g, y])
         assert rows.p_wrong[i] == pytest.approx(wrong / (wrong + right))
         assert rows.log_odds[i] == pytest.approx(math.log(wrong / right))
         assert rows.p_confusable[i] == pytest.approx(confusable / (wrong + right), abs=1e-12)
+        assert rows.p_slip[i] == pytest.approx((1 - pi[g]) * weight * slip / (wrong + right), abs=1e-12)
         assert rows.suggested[i] == max(joint, key=joint.__getitem__)
 
 

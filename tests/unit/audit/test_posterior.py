@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from audit.evidence import Evidence
+from audit.fit import fit_noise_model
 from audit.posterior import score_rows
 from audit.reference import audit_reference
-from audit.transition import fit_noise_model
 from models.groups import SimilarityGroups
 
 
@@ -19,7 +19,7 @@ def test_p_wrong_is_a_probability(
     """Of the rows with p_wrong near p, a share near p is wrong; the same holds for p_confusable."""
     upload = simulate(6000, noises[name], 1)
     evidence = Evidence.checked(upload.probabilities, upload.given, groups)
-    rows = score_rows(evidence, fit_noise_model(evidence))
+    rows = score_rows(upload.probabilities, upload.given, evidence.trusted, groups, fit_noise_model(evidence))
     wrong = upload.true != upload.given
     confusable = wrong & groups.membership[upload.given, upload.true]
     for p, happened in ((rows.p_wrong, wrong), (rows.p_confusable, confusable)):
@@ -34,7 +34,7 @@ def test_wrong_labels_rank_first(
     """The top of the ranking is wrong labels: precision at half their number is above .95."""
     upload = simulate(4000, noises["asymmetric"], 2)
     evidence = Evidence.checked(upload.probabilities, upload.given, groups)
-    rows = score_rows(evidence, fit_noise_model(evidence))
+    rows = score_rows(upload.probabilities, upload.given, evidence.trusted, groups, fit_noise_model(evidence))
     wrong = upload.true != upload.given
     top = np.argsort(-rows.log_odds)[: wrong.sum() // 2]
     assert wrong[top].mean() > 0.95

@@ -20,7 +20,7 @@ def test_the_report_has_the_keys_of_the_contract(
     report = audit_reference(upload.probabilities, upload.given, groups, seed=0).report.to_json()
     assert set(report) == {
         "scored", "evidence", "flagged", "noise_rate", "asymmetry", "image_dependent",
-        "transition", "expected_precision", "warnings", "groups",
+        "transition", "expected_precision", "warnings", "groups", "per_class", "per_group",
     }  # fmt: skip
     assert set(report["noise_rate"]) == {"estimate", "low", "high"}
     assert set(report["asymmetry"]) == {"verdict", "excess"}
@@ -47,8 +47,8 @@ def test_trusted_rows_are_not_up_for_review() -> None:
     """A trusted row takes no place in a review budget; with none left there is nothing to promise."""
     log_odds = np.array([3.0, 1.0, -1.0])
     p_wrong = 1 / (1 + np.exp(-log_odds))
-    assert expected_precision(log_odds, p_wrong, np.array([True, False, False]), 1)[0] == (1, p_wrong[1])
-    assert expected_precision(log_odds, p_wrong, np.ones(3, dtype=bool), 0) == ()
+    assert expected_precision(log_odds[1:], p_wrong[1:], 1)[0] == (1, p_wrong[1])
+    assert expected_precision(log_odds[3:], p_wrong[3:], 0) == ()
 
 
 def test_clean_labels_are_left_alone(

@@ -6,7 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from audit.evidence import Evidence
-from audit.transition import fit_noise_model, smoothed_transition, standout_pairs
+from audit.fit import fit_noise_model
+from audit.posterior import score_rows
+from audit.transition import grouped_transition, standout_pairs
 from models.groups import SimilarityGroups
 
 
@@ -30,8 +32,9 @@ def test_clean_labels_stay_clean(
     rates = []
     for seed in range(5):
         upload = simulate(n, noises["clean"], seed)
-        counts = fit_noise_model(Evidence.checked(upload.probabilities, upload.given, groups)).counts
-        rates.append(1 - counts.trace() / n)
+        noise = fit_noise_model(Evidence.checked(upload.probabilities, upload.given, groups))
+        rows = score_rows(upload.probabilities, upload.given, np.zeros(n, dtype=bool), groups, noise)
+        rates.append(rows.p_wrong.mean())
     assert np.mean(rates) < 0.01
 
 
@@ -42,7 +45,8 @@ def test_counts_are_of_scored_rows(
     upload = simulate(1000, noises["mixed"], 2)
     trusted = np.arange(1000) < 100
     noise = fit_noise_model(Evidence.checked(upload.probabilities, upload.given, groups, trusted=trusted))
-    np.testing.assert_allclose(noise.counts.sum(axis=0), np.bincount(upload.given, minlength=6))
+    rows = score_rows(upload.probabilities, upload.given, trusted, groups, noise)
+    np.testing.assert_allclose(rows.counts.sum(axis=0), np.bincount(upload.given, minlength=6))
 
 
 def test_label_shift_is_followed(
@@ -53,7 +57,7 @@ def test_label_shift_is_followed(
     keep = (upload.true != 0) | (np.arange(6000) % 4 == 0)
     evidence = Evidence.checked(upload.probabilities[keep], upload.given[keep], groups)
     noise = fit_noise_model(evidence)
-    assert abs(noise.prior[0] - (upload.true[keep] == 0).mean()) < 0.015
+    assert abs(noise.recalibration.prior[0] - (upload.true[keep] == 0).mean()) < 0.015
     assert np.abs(noise.transition - noises["asymmetric"]).max() < 0.05
 
 
@@ -127,7 +131,6 @@ def test_a_thousand_classes_are_fitted() -> None:
     given = np.where(rng.random(n) < 0.2, true ^ 1, true)
     noise = fit_noise_model(Evidence.checked(p, given, groups))
     assert abs(noise.transition.diagonal().mean() - 0.8) < 0.05
-    assert noise.iterations < 100
 
 
 def test_few_rows_lean_on_the_other_classes() -> None:
@@ -135,7 +138,7 @@ def test_few_rows_lean_on_the_other_classes() -> None:
     counts = np.diag([500.0, 500.0, 500.0, 1.0])
     counts[3, 2] = 1.0
     free = np.kron(np.eye(2), np.ones((2, 2))).astype(bool) & ~np.eye(4, dtype=bool)
-    assert smoothed_transition(counts, free)[3, 2] < 0.06
+    assert grouped_transition(counts, free)[3, 2] < 0.06
 
 
 def test_a_pair_stands_out_by_count_not_by_share() -> None:
