@@ -34,6 +34,8 @@ def root(
 app.command()(service.cli.serve)
 app.command()(service.cli.classify)
 app.command()(service.cli.audit)
+app.command()(service.cli.worker)
+app.command()(service.cli.migrate)
 app.add_typer(service.cli.models, name="models")
 app.add_typer(lookalike.confidence_labels.app, name="confidence-labels")
 app.command()(training.cli.train)

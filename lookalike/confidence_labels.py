@@ -1,6 +1,5 @@
 """The command ``confidence-labels``: what to train with, from groups set by hand, models, or what an audit found."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -85,22 +84,12 @@ def from_audit(
     own_trusted: OwnTrusted = 0.95,
 ) -> None:
     """Take for each given label what the audit's transition matrix says of the true class."""
-    import numpy as np
-
-    from audit.confidence_labels import confidence_labels
-    from models.confidence_labels import ConfidenceLabels, write_confidence_labels
-    from models.confidence_labels import from_groups as make
-    from models.groups import SimilarityGroups
+    from models.confidence_labels import write_confidence_labels
+    from service.audits.confidence_labels import ReportError, labels_from_report
 
     try:
-        document = json.loads(report.read_bytes())
-        classes, rates = document["transition"]["classes"], np.array(document["transition"]["rates"], dtype=np.float64)
-        groups = SimilarityGroups.from_lists(classes, document["groups"])
-        untrusted = confidence_labels(rates)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ReportError(f"{report} is not the report of an audit: {error}") from error
-    trusted = make(groups, own_trusted=own_trusted).trusted
-    write_confidence_labels(
-        ConfidenceLabels(classes=classes, untrusted=tuple(map(tuple, untrusted.tolist())), trusted=trusted), out
-    )
+        labels = labels_from_report(report.read_bytes(), own_trusted=own_trusted)
+    except ReportError as error:
+        raise ReportError(f"{report} is {error}") from error
+    write_confidence_labels(labels, out)
     typer.echo(f"wrote {out}")

@@ -1,6 +1,8 @@
 """How similar the classes of a labelled data set look to models."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,8 @@ from models.distribution import class_probabilities
 from models.errors import LookalikeError
 from models.images import DEFAULT_MAX_PIXELS
 from models.similarity import mean_similarity, similarity_from_predictions
-from service.audits.look import look
 from service.classifier import Classifier
+from service.look import look
 
 
 class SimilarityError(LookalikeError):
@@ -33,9 +35,11 @@ def similarity_by_models(labels: Path, images: Path, classifiers: Sequence[Class
         manifest = classifier.manifest
         if manifest.classes != classes:
             raise SimilarityError(f"{manifest.name}@{manifest.version} knows other classes than the first model")
-        with open_image_source(images) as source:
-            looks = look(file, given, source, classifier, progress=lambda *_: None, max_pixels=DEFAULT_MAX_PIXELS)
-        seen = given[looks.seen]
+        known = np.flatnonzero(given >= 0)
+        names = [file.images[row] for row in known]
+        with open_image_source(images) as source, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            looks = look(names, source, classifier, max_pixels=DEFAULT_MAX_PIXELS, threads=threads)
+        seen = given[known[looks.seen]]
         missing = np.setdiff1d(np.arange(len(classes)), seen)
         if missing.size:
             raise SimilarityError(f"no readable image is labelled {classes[missing[0]]!r}; each class needs some")

@@ -102,17 +102,21 @@ class _GroupsFile(BaseModel):
     groups: list[list[str]]
 
 
-def parse_groups(text: str | bytes, classes: Sequence[str]) -> SimilarityGroups:
+def groups_in(text: str | bytes) -> list[list[str]]:
     """Read ``{"groups": [["Shirt", "T-shirt/top"], ...]}``; raises ``GroupsError`` saying what is wrong."""
     try:
-        content = _GroupsFile.model_validate_json(text)
+        return _GroupsFile.model_validate_json(text).groups
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
         raise GroupsError(
             f'groups: {where}: {first["msg"]}; expected {{"groups": [["Shirt", "T-shirt/top"], ...]}}'
         ) from error
-    return SimilarityGroups.from_lists(classes, content.groups)
+
+
+def parse_groups(text: str | bytes, classes: Sequence[str]) -> SimilarityGroups:
+    """Read the content of a groups file for these classes; raises ``GroupsError`` saying what is wrong."""
+    return SimilarityGroups.from_lists(classes, groups_in(text))
 
 
 def read_groups(path: Path, classes: Sequence[str]) -> SimilarityGroups:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import errors
-from service.routes import audits, classify, health, models
+from service.routes import audits, classify, health, models, reviews
 from service.services import Services
 
 
@@ -21,6 +21,6 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title="Lookalike", version=version("lookalike"), lifespan=lifespan)
     errors.install(app)
     app.include_router(health.router)
-    for routes in (models, classify, audits):
+    for routes in (models, classify, audits, reviews):
         app.include_router(routes.router, responses=errors.RESPONSES)
     return app

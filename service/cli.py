@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from models.answer import Prediction
     from models.repository import ModelRepository
-    from service.audits.look import Progress
+    from service.audits.run import Progress
     from service.classifier import Classifier
 
 ModelsDir = Annotated[
@@ -27,6 +27,7 @@ class Evidence(StrEnum):
 
     auto = "auto"
     reference = "reference"
+    cross_validated = "cross_validated"
 
 
 def serve(
@@ -120,7 +121,9 @@ def audit(
     import polars as pl
 
     from service.audits.input_columns import find
-    from service.audits.run import REPORT, ROWS, AuditOptions, run_audit
+    from service.audits.run import run_audit
+    from service.audits.steps.finish import REPORT, ROWS
+    from service.audits.steps.options import AuditOptions
     from service.audits.summary import summary
 
     options = AuditOptions(
@@ -132,7 +135,7 @@ def audit(
         probabilities=probabilities,
     )
     with _progress_bar() as progress:
-        report = run_audit(labels, images, options, _classifier(models, model), out, progress=progress)
+        report = run_audit(labels, images, options, lambda: _classifier(models, model), out, progress=progress)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
@@ -140,6 +143,29 @@ def audit(
     for line in summary(report, rows, find(label_column, rows.columns)):
         typer.echo(line)
     typer.echo(f"rows: {out / ROWS}\nreport: {out / REPORT}")
+
+
+def worker() -> None:
+    """Carry out the audits of the ledger, until told to stop: beside servers that run with LOOKALIKE_WORKER=off."""
+    from service.data_folder import make_data_folder
+    from service.jobs.process import work
+    from service.settings import Settings
+
+    settings = Settings.from_environment()
+    make_data_folder(settings.data_dir)
+    work(settings)
+
+
+def migrate() -> None:
+    """Bring the ledger's tables up to date; servers and workers do so too when they start."""
+    from service.data_folder import make_data_folder
+    from service.jobs.database import migrate as bring_up_to_date
+    from service.jobs.database import open_database
+    from service.settings import Settings
+
+    settings = Settings.from_environment()
+    make_data_folder(settings.data_dir)
+    bring_up_to_date(open_database(settings.database_url, settings.data_dir))
 
 
 models = typer.Typer(help="The model repository.", no_args_is_help=True)

@@ -18,21 +18,31 @@ from models.groups import GroupsError
 from models.images import ImageError
 from models.repository import ModelNotFoundError
 from service.admission import OverloadedError
-from service.audits.jobs import AuditNotFinishedError, AuditNotFoundError
-from service.audits.run import AuditError
+from service.audits.audits import AuditNotFinishedError
+from service.audits.decisions import DecisionConflictError, DecisionError
+from service.audits.pictures import PictureNotFoundError
+from service.audits.steps.options import AuditError
 from service.batcher import ClosedError
 from service.bodies import BodyError, BodyTooLargeError
+from service.jobs.database import DatabaseUnavailableError
+from service.jobs.ledger import AuditBusyError, AuditNotFoundError, QuotaError
 
 _TABLE: dict[type[Exception], tuple[int, str]] = {
+    AuditBusyError: (409, "audit_busy"),
     AuditError: (422, "audit_impossible"),
     AuditNotFinishedError: (409, "audit_not_finished"),
     AuditNotFoundError: (404, "audit_not_found"),
     BodyError: (422, "body"),
     BodyTooLargeError: (413, "body_too_large"),
+    DatabaseUnavailableError: (503, "database_unavailable"),
+    DecisionConflictError: (412, "decided_meanwhile"),
+    DecisionError: (422, "decision"),
     GroupsError: (422, "groups"),
     ImageSourceError: (422, "images"),
     LabelFileError: (422, "label_file"),
     ModelNotFoundError: (404, "model_not_found"),
+    PictureNotFoundError: (404, "picture_not_found"),
+    QuotaError: (429, "quota"),
     ClosedError: (503, "stopping"),
     OverloadedError: (503, "overloaded"),
 }
@@ -56,7 +66,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": f"{HTTPStatus(status).phrase}; `code` says which",
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
-    for status in (404, 409, 413, 415, 422, 503, 507)
+    for status in (404, 409, 412, 413, 415, 422, 428, 429, 503, 507)
 }
 """What OpenAPI says of errors."""
 

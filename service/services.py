@@ -10,8 +10,11 @@ from fastapi import Depends, Request
 
 from models.repository import ModelRepository
 from service.admission import Admission
-from service.audits.jobs import Audits
-from service.data_folder import locked_data_folder
+from service.audits.audits import Audits
+from service.data_folder import make_data_folder
+from service.jobs.database import migrate, open_database
+from service.jobs.ledger import Ledger
+from service.jobs.runner import LocalRunner, NoRunner
 from service.loaded_models import LoadedModels
 from service.settings import Settings
 
@@ -34,11 +37,16 @@ class Services:
         Raises a ``LookalikeError`` for whatever keeps the service from starting.
         """
         with ExitStack() as stack:
-            data = stack.enter_context(locked_data_folder(settings.data_dir))
+            make_data_folder(settings.data_dir)
+            engine = open_database(settings.database_url, settings.data_dir)
+            stack.callback(engine.dispose)
+            migrate(engine)
             decoders = stack.enter_context(ThreadPoolExecutor(settings.cpu_threads, thread_name_prefix="decode"))
             models = LoadedModels(ModelRepository(settings.models_dir), settings)
             stack.callback(models.close)
-            audits = Audits(data / "audits", models, max_pixels=settings.max_image_pixels)
+            ledger = Ledger(engine)
+            runner = LocalRunner(settings, ledger) if settings.worker == "local" else NoRunner()
+            audits = Audits(settings, models, ledger, runner)
             stack.callback(audits.close)
             yield cls(settings, models, decoders, Admission(settings.max_queue), audits)
 

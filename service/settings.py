@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     models_dir: Path = SHIPPED
     """Model repository."""
     data_dir: Path = Path("data")
-    """Folder for audits; created where it is missing."""
+    """Folder for audits; created where it is missing. Servers and workers of one database share it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`cuda` refuses to start without a GPU; `auto` takes one where ONNX Runtime finds it."""
     inference_threads: int = Field(default=0, ge=0, le=256)
@@ -43,6 +43,18 @@ class Settings(BaseSettings):
     """Most images in one classify request."""
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1)
     """Largest audit upload, label file and images together."""
+    database_url: str | None = None
+    """Database of the audits: `postgresql://...`; default: the file `lookalike.db` in the data folder."""
+    worker: Literal["local", "off"] = "local"
+    """`local`: a worker process beside the server carries out its audits; `off`: `lookalike worker` does, elsewhere."""
+    chunk_rows: int = Field(default=2000, ge=1, le=1_000_000)
+    """Rows of an audit in one piece of work: after a crash, work goes on at the piece it was in."""
+    max_audits: int = Field(default=100, ge=1)
+    """Most audits that may wait or run at a time; more are answered with 429."""
+    max_kept_bytes: int = Field(default=0, ge=0)
+    """Most bytes of uploads to keep, all audits together; more are answered with 429; 0: no limit."""
+    audit_days: int = Field(default=0, ge=0)
+    """Audits that ended so many days ago are removed; 0: none is."""
 
     shutdown_seconds: int = Field(default=20, ge=0)
     """How long requests under way may take to finish once the server is told to stop."""

@@ -1,29 +1,23 @@
-"""Reading the row answers of a finished audit: pages of them, and exports."""
+"""Pages of the row answers of a finished audit."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from audit.posterior import Kind
-from labels.formats.write_table import write_table
 from labels.label_file import label_text
+from service.audits.decisions import Decision
 from service.audits.folder import AuditFolder
 from service.audits.input_columns import find, renames
-from service.audits.run import ROWS
+from service.audits.steps.finish import ROWS
+from service.audits.steps.plan import Plan
 
 Sort = Literal["log_odds", "row"]
-ExportFormat = Literal["csv", "jsonl", "parquet"]
-ExportLabels = Literal["given", "suggested"]
+RowKind = Literal["ok", "confusable", "unrelated", "duplicate", "outlier"]
+DecisionFilter = Literal["none", "any", "keep", "relabel", "unsure"]
 
-EXPORT_TYPES: dict[ExportFormat, str] = {
-    "csv": "text/csv",
-    "jsonl": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-}
-_NUMBER = "row"
-_ORIGINAL = "original_label"
+_NUMBER, _DECISION = "row", "decision"
 
 
 class RowPage(BaseModel):
@@ -39,42 +33,38 @@ class RowPage(BaseModel):
 
 
 def read_page(
-    folder: AuditFolder, *, given: str | None, kind: Kind | None, sort: Sort, start: int, limit: int
+    folder: AuditFolder,
+    decisions: Mapping[int, Decision],
+    *,
+    given: str | None = None,
+    suggested: str | None = None,
+    kind: RowKind | None = None,
+    decided: DecisionFilter | None = None,
+    sort: Sort,
+    start: int,
+    limit: int,
 ) -> RowPage:
-    """Filter, sort, and cut ``limit`` rows from ``start`` on."""
+    """Filter, sort, and cut ``limit`` rows from ``start`` on; each with its latest decision, or null."""
     table = pl.scan_parquet(folder.path / ROWS)
     columns = table.collect_schema().names()
-    renamed = renames([_NUMBER], columns)
+    renamed = renames([_NUMBER, _DECISION], columns)
     table = table.rename(renamed).with_row_index(_NUMBER)
     if given is not None:
-        column = find(folder.options.label_column, columns)
+        column = find(Plan.load(folder.path).label_column, columns)
         text = pl.col(renamed.get(column, column)).map_batches(label_text, return_dtype=pl.String)
         table = table.filter(text == given)
+    if suggested is not None:
+        table = table.filter(pl.col("suggested_label") == suggested)
     if kind is not None:
         table = table.filter(pl.col("kind") == kind)
+    if decided is not None:
+        rows = [row for row, each in decisions.items() if decided in {"none", "any", each.decision}]
+        chosen = pl.col(_NUMBER).is_in(rows)
+        table = table.filter(~chosen if decided == "none" else chosen)
     if sort == "log_odds":
         table = table.sort("log_odds", descending=True, nulls_last=True, maintain_order=True)
-    page = table.slice(start, limit + 1).collect()
-    more = len(page) > limit
-    return RowPage(rows=page.head(limit).to_dicts(), next_cursor=str(start + limit) if more else None)
-
-
-def export(folder: AuditFolder, form: ExportFormat, labels: ExportLabels) -> Path:
-    """Write all rows in the input's order into the audit's folder, once, and return the file.
-
-    ``suggested`` puts the suggestion into the label column of flagged rows and what it said into ``original_label``;
-    a column of that name in the input goes on as ``original_label_input``.
-    """
-    path = folder.path / f"export-{labels}.{form}"
-    if not path.exists():
-        table = pl.read_parquet(folder.path / ROWS)
-        if labels == "suggested":
-            column = find(folder.options.label_column, table.columns)
-            kind = table.schema[column] if table.schema[column].is_numeric() else pl.String
-            given, flagged = pl.col(column).cast(kind), pl.col("flagged").fill_null(value=False)
-            suggested = pl.col("suggested_label").cast(kind)
-            label = pl.when(flagged).then(suggested).otherwise(given)
-            kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL], table.columns).items()]
-            table = table.with_columns(kept).with_columns(**{_ORIGINAL: given, column: label})
-        write_table(table, path)
-    return path
+    page = table.slice(start, limit + 1).collect().to_dicts()
+    for row in page:
+        decision = decisions.get(row[_NUMBER])
+        row[_DECISION] = decision.model_dump(mode="json") if decision else None
+    return RowPage(rows=page[:limit], next_cursor=str(start + limit) if len(page) > limit else None)

@@ -1,25 +1,36 @@
-"""Submit audits and read their answers."""
+"""Submit audits, follow them, and read their answers."""
 
+import asyncio
 import shutil
+from collections.abc import AsyncIterable
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from audit.posterior import Kind
-from service.audits.folder import AuditFolder, AuditState
-from service.audits.rows import EXPORT_TYPES, ExportFormat, ExportLabels, RowPage, Sort, export, read_page
-from service.audits.run import REPORT, AuditOptions
+from models.confidence_labels import ConfidenceLabels
+from service.audits.confidence_labels import labels_from_report
+from service.audits.export import EXPORT_TYPES, ExportFormat, ExportLabels, export
+from service.audits.folder import AuditFolder
+from service.audits.rows import DecisionFilter, RowKind, RowPage, Sort, read_page
+from service.audits.steps.finish import REPORT
+from service.audits.steps.options import AuditOptions
 from service.bodies import BodyError, read_form, uploads
+from service.jobs.ledger import ENDED, AuditState
 from service.services import UseServices
 
 router = APIRouter(prefix="/v1/audits", tags=["audits"])
 
 _LABEL_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 _MOST_FILES = 8  # two are wanted; some more are let in so that the answer can name the odd one
+_LOOK_EVERY_SECONDS = 0.5
+_RETRY_MILLISECONDS = 2000
+_PICTURE_HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -64,9 +75,9 @@ async def submit(request: Request, response: Response, services: UseServices) ->
         try:
             await run_in_threadpool(_save, labels, folder)
             await run_in_threadpool(_save, images, folder)
-            state = services.audits.submit(folder, options)
+            state = await run_in_threadpool(services.audits.submit, folder, options)
         except BaseException:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            services.audits.discard(folder)
             raise
     response.headers["Location"] = f"{router.prefix}/{state.id}"
     return state
@@ -81,13 +92,50 @@ async def list_audits(services: UseServices) -> AuditList:
 @router.get("/{audit_id}")
 async def get_audit(audit_id: str, services: UseServices) -> AuditState:
     """Tell where one audit stands."""
-    return services.audits.get(audit_id).state
+    return await run_in_threadpool(services.audits.state, audit_id)
+
+
+@router.get("/{audit_id}/events", response_class=EventSourceResponse)
+async def events(audit_id: str, request: Request, services: UseServices) -> AsyncIterable[ServerSentEvent]:
+    """Tell where an audit stands whenever that changes, as server-sent events, until it has ended.
+
+    A client that comes back is told the present state at once.
+    """
+    told = None
+    while not await request.is_disconnected():
+        state = await run_in_threadpool(services.audits.state, audit_id)
+        if state != told:
+            yield ServerSentEvent(data=state, event="state", retry=_RETRY_MILLISECONDS)
+            told = state
+        if state.status in ENDED:
+            return
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+
+@router.post("/{audit_id}/cancel")
+async def cancel(audit_id: str, services: UseServices) -> AuditState:
+    """Stop an audit: at once if it waits, within a piece of work if it runs. One that has ended stays as it is."""
+    return await run_in_threadpool(services.audits.cancel, audit_id)
+
+
+@router.delete("/{audit_id}", status_code=204)
+async def delete(audit_id: str, services: UseServices) -> None:
+    """Remove an audit with its upload, its answers and its decisions, also while it runs."""
+    await run_in_threadpool(services.audits.delete, audit_id)
 
 
 @router.get("/{audit_id}/report", response_model=dict[str, Any])
 async def report(audit_id: str, services: UseServices) -> FileResponse:
     """Answer for the data set as a whole."""
-    return FileResponse(services.audits.finished(audit_id).path / REPORT, media_type="application/json")
+    folder = await run_in_threadpool(services.audits.finished, audit_id)
+    return FileResponse(folder.path / REPORT, media_type="application/json")
+
+
+@router.get("/{audit_id}/confidence-labels")
+async def confidence_labels(audit_id: str, services: UseServices) -> ConfidenceLabels:
+    """What each given label says of the true class: input for `lookalike train --confidence-labels`."""
+    folder = await run_in_threadpool(services.audits.finished, audit_id)
+    return labels_from_report((folder.path / REPORT).read_bytes())
 
 
 @router.get("/{audit_id}/rows", response_model=RowPage)
@@ -95,7 +143,11 @@ async def rows(
     audit_id: str,
     services: UseServices,
     given: Annotated[str | None, Query(alias="class", description="Only rows with this given label.")] = None,
-    kind: Annotated[Kind | None, Query(description="Only rows of this kind.")] = None,
+    suggested: Annotated[str | None, Query(description="Only rows with this suggested label.")] = None,
+    kind: Annotated[RowKind | None, Query(description="Only rows of this kind.")] = None,
+    decision: Annotated[
+        DecisionFilter | None, Query(description="Only rows with this decision; `none`: undecided, `any`: decided.")
+    ] = None,
     sort: Annotated[Sort, Query(description="`log_odds`: the most suspicious first; `row`: the input's order.")] = (
         "log_odds"
     ),
@@ -103,9 +155,38 @@ async def rows(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """Answers row by row, a page at a time."""
-    folder = services.audits.finished(audit_id)
-    page = await run_in_threadpool(read_page, folder, given=given, kind=kind, sort=sort, start=int(cursor), limit=limit)
-    return Response(page.model_dump_json(), media_type="application/json")
+
+    def page() -> RowPage:
+        folder = services.audits.finished(audit_id)
+        decisions = services.audits.decisions.current(audit_id)
+        return read_page(
+            folder,
+            decisions,
+            given=given,
+            suggested=suggested,
+            kind=kind,
+            decided=decision,
+            sort=sort,
+            start=int(cursor),
+            limit=limit,
+        )
+
+    return Response((await run_in_threadpool(page)).model_dump_json(), media_type="application/json")
+
+
+@router.get("/{audit_id}/rows/{row}/image", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+async def picture(
+    audit_id: str,
+    row: int,
+    services: UseServices,
+    size: Annotated[int | None, Query(ge=8, le=4096, description="Longest side; default: as it is.")] = None,
+) -> Response:
+    """The picture of a row, as PNG."""
+
+    def draw() -> bytes:
+        return services.audits.pictures.png(services.audits.finished(audit_id), row, size)
+
+    return Response(await run_in_threadpool(draw), media_type="image/png", headers=_PICTURE_HEADERS)
 
 
 @router.get("/{audit_id}/export", response_class=FileResponse)
@@ -115,8 +196,20 @@ async def export_rows(
     format: Annotated[ExportFormat, Query()] = "csv",  # noqa: A002 - the parameter's public name
     labels: Annotated[ExportLabels, Query(description="Which label to put into the label column.")] = "given",
 ) -> FileResponse:
-    """Every input row and column, in order, with the scores; `suggested` replaces the labels that are flagged."""
-    path = await run_in_threadpool(export, services.audits.finished(audit_id), format, labels)
+    """Every input row and column, in order, with the scores.
+
+    `suggested` replaces the labels that are flagged, `reviewed` those that reviewers relabelled.
+    """
+
+    def write() -> Path:
+        folder = services.audits.finished(audit_id)
+        edition = str(services.audits.state(audit_id).revision)
+        if labels != "reviewed":
+            return export(folder, format, labels, {}, edition=edition)
+        edition += f"-{services.audits.decisions.last(audit_id)}"
+        return export(folder, format, labels, services.audits.decisions.current(audit_id), edition=edition)
+
+    path = await run_in_threadpool(write)
     return FileResponse(path, media_type=EXPORT_TYPES[format], filename=f"{audit_id}-{labels}.{format}")
 
 

@@ -55,7 +55,10 @@ def test_a_submitted_audit_is_accepted_and_listed(service: Any, kit: Any) -> Non
     state = answer.json()
     assert answer.headers["Location"] == f"/v1/audits/{state['id']}"
     assert re.fullmatch("[0-9a-f]{16}", state["id"])
-    assert state.keys() == {"id", "status", "phase", "done", "total", "error", "created_at", "model"}
+    assert state.keys() == {
+        "id", "status", "phase", "done", "total", "error", "created_at", "model", "revision", "rows_per_second",
+        "eta_seconds",
+    }  # fmt: skip
     ended = service.ended(answer.headers["Location"])
     assert (ended["status"], ended["done"], ended["total"]) == ("succeeded", 1, 1)
     assert ended["model"] == "fashion-mnist@1"
@@ -424,11 +427,22 @@ def test_a_form_that_is_not_as_it_should_be_is_refused_at_once(
     assert service.http.get("/v1/audits").json() == before
 
 
-@pytest.mark.parametrize("groups", ['{"groups": [["Coat", "Sock"]]}', "Coat, Sock"])
-def test_wrong_groups_refuse_the_upload_at_once(service: Any, kit: Any, groups: str) -> None:
-    """Groups that name an unknown class, or are no JSON, are refused before anything is run."""
-    answer = service.submit("image,label\n000.png,Coat\n", kit.archive, groups=groups)
+@pytest.mark.parametrize(
+    ("groups", "evidence"), [('{"groups": [["Coat", "Sock"]]}', "reference"), ("Coat, Sock", "auto")]
+)
+def test_wrong_groups_refuse_the_upload_at_once(service: Any, kit: Any, groups: str, evidence: str) -> None:
+    """Groups that the model doesn't know though it shall judge by them, or that are no JSON, are refused at once."""
+    answer = service.submit("image,label\n000.png,Coat\n", kit.archive, groups=groups, evidence=evidence)
     assert (answer.status_code, problem_code(answer)) == (422, "groups")
+
+
+def test_groups_of_classes_that_are_not_there_fail_the_audit(service: Any, kit: Any) -> None:
+    """Groups that fit neither the model's classes nor the file's end the audit with the class that is not known."""
+    groups = '{"groups": [["Coat", "Sock"]]}'
+    answer = service.submit("image,label\n000.png,Coat\n", kit.archive, groups=groups)
+    state = service.ended(answer.headers["Location"])
+    assert state["status"] == "failed"
+    assert "'Sock'" in state["error"]
 
 
 def test_an_option_sent_as_a_file_is_named(service: Any, kit: Any) -> None:

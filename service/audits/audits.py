@@ -1,0 +1,184 @@
+"""The audits as the routes see them: the ledger, the runner, the files and the decisions together."""
+
+import shutil
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.groups import groups_in, parse_groups
+from models.repository import ModelNotFoundError
+from service.audits.decisions import (
+    Decision,
+    DecisionConflictError,
+    DecisionError,
+    Decisions,
+    NewDecision,
+    NewRowDecision,
+)
+from service.audits.folder import AuditFolder
+from service.audits.pictures import Pictures
+from service.audits.removal import remove
+from service.audits.steps.given import save_decisions
+from service.audits.steps.options import AuditError, AuditOptions
+from service.audits.steps.plan import Plan
+from service.audits.steps.work import STEPS
+from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditState, Ledger
+from service.jobs.runner import Runner
+from service.loaded_models import LoadedModels
+from service.settings import Settings
+
+
+class AuditNotFinishedError(AuditError):
+    """The audit has no answers yet, or never will."""
+
+
+class Audits:
+    """All audits of one data folder."""
+
+    def __init__(self, settings: Settings, models: LoadedModels, ledger: Ledger, runner: Runner) -> None:
+        self._settings, self._models, self.ledger, self._runner = settings, models, ledger, runner
+        self._root = settings.data_dir / "audits"
+        self.decisions = Decisions(ledger.engine)
+        self.pictures = Pictures(max_pixels=settings.max_image_pixels)
+
+    def new_folder(self) -> AuditFolder:
+        """Make a folder to put an upload in; ``submit`` or ``discard`` it."""
+        return AuditFolder.create(self._root)
+
+    def discard(self, folder: AuditFolder) -> None:
+        """Remove an upload that was not submitted."""
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+    def submit(self, folder: AuditFolder, options: AuditOptions) -> AuditState:
+        """Queue an upload. Raises at once what can be known at once.
+
+        That is ``ModelNotFoundError``, ``QuotaError``, and ``GroupsError`` for groups that are not what they should be;
+        which classes there are is known only when the labels have been read, but for reference evidence.
+        """
+        model = self._model(folder, options)
+        folder.save_options(options)
+        state = self.ledger.submit(
+            folder.id,
+            model=model,
+            size=folder.size,
+            most_waiting=self._settings.max_audits,
+            most_bytes=self._settings.max_kept_bytes or None,
+        )
+        self._runner.submit(folder.id)
+        return state
+
+    def states(self) -> list[AuditState]:
+        """The states of all audits, oldest first."""
+        return self.ledger.states()
+
+    def state(self, audit_id: str) -> AuditState:
+        """Tell where one audit stands; raises ``AuditNotFoundError``."""
+        if not AuditFolder.is_id(audit_id):
+            raise AuditNotFoundError(f"no audit {audit_id!r}")
+        return self.ledger.state(audit_id)
+
+    def finished(self, audit_id: str) -> AuditFolder:
+        """Find an audit that has answers; raises ``AuditNotFoundError`` or ``AuditNotFinishedError``.
+
+        While decisions are taken in, the answers are those of before.
+        """
+        state = self.state(audit_id)
+        folder = AuditFolder(self._root / state.id)
+        if state.status == "succeeded" or (state.revision and (folder.path / "report.json").exists()):
+            return folder
+        if state.status == "failed":
+            raise AuditNotFinishedError(f"audit {audit_id} failed: {state.error}")
+        if state.status == "cancelled":
+            raise AuditNotFinishedError(f"audit {audit_id} was cancelled")
+        raise AuditNotFinishedError(f"audit {audit_id} is {state.status}; ask again when it has succeeded")
+
+    def cancel(self, audit_id: str) -> AuditState:
+        """Stop an audit that waits or runs."""
+        self.state(audit_id)
+        state = self.ledger.cancel(audit_id)
+        self._runner.cancel(audit_id)
+        return state
+
+    def delete(self, audit_id: str) -> None:
+        """Remove an audit and all its files, also while it runs."""
+        self.state(audit_id)
+        self.pictures.forget(AuditFolder(self._root / audit_id))
+        remove(self.ledger, self._root, audit_id)
+
+    def rescore(self, audit_id: str) -> AuditState:
+        """Score once more with the reviewers' decisions: rows that they kept or relabelled are trusted.
+
+        Raises ``AuditBusyError`` while the audit is under way, ``AuditNotFinishedError`` where it has no answers.
+        """
+        folder = self.finished(audit_id)
+        state = self.ledger.state(audit_id)
+        if state.status not in ENDED:
+            raise AuditBusyError(f"audit {audit_id} is being scored; try again when it has ended")
+        plan = Plan.load(folder.path)
+        index = {spelling: k for k, spelling in enumerate(plan.spelling)}
+        given = plan.labels(folder.path)["given"]
+        rows, labels = [], []
+        for row, each in sorted(self.decisions.current(audit_id).items()):
+            if each.decision != "unsure":
+                rows.append(row)
+                labels.append(index[each.label] if each.label is not None else int(given[row]))
+        known = [(row, label) for row, label in zip(rows, labels, strict=True) if label >= 0]
+        decided = np.array(known, dtype=np.intp).reshape(-1, 2)
+        save_decisions(folder.path, state.revision + 1, decided[:, 0], decided[:, 1])
+        again = self.ledger.rescore(audit_id, STEPS[STEPS.index("fit")], [plan.rows], state.revision + 1)
+        self._runner.submit(audit_id)
+        return again
+
+    def decide(self, audit_id: str, row: int, new: NewDecision, version: int) -> Decision:
+        """Take a reviewer's decision over that of ``version``; see ``Decisions.decide``.
+
+        Raises ``DecisionError`` for a row or a class that there is not.
+        """
+        plan = Plan.load(self.finished(audit_id).path)
+        _check(plan, row, new)
+        return self.decisions.decide(audit_id, row, new, version)
+
+    def decide_many(self, audit_id: str, new: Sequence[NewRowDecision]) -> tuple[list[Decision], list[Decision]]:
+        """Take decisions; returns those taken, and the others' that stood in the way of the rest."""
+        plan = Plan.load(self.finished(audit_id).path)
+        for each in new:
+            _check(plan, each.row, each)
+        taken, conflicts = [], []
+        for each in new:
+            try:
+                taken.append(self.decisions.decide(audit_id, each.row, each, each.version))
+            except DecisionConflictError as conflict:
+                conflicts.append(conflict.current)
+        return taken, conflicts
+
+    def history(self, audit_id: str, row: int) -> list[Decision]:
+        """All decisions about a row, oldest first."""
+        self.state(audit_id)
+        return self.decisions.history(audit_id, row)
+
+    def close(self) -> None:
+        """Stop the worker, where it is the server's own; what is unfinished goes on at the next start."""
+        self._runner.close()
+        self.pictures.close()
+        self.ledger.engine.dispose()
+
+    def _model(self, folder: AuditFolder, options: AuditOptions) -> str | None:
+        if options.groups is not None:
+            groups_in(options.groups)
+        name, _, version = (options.model or "").partition("@")
+        try:
+            manifest = self._models.get(name or None, version or None).classifier.manifest
+        except ModelNotFoundError:
+            if options.model is not None or folder.images is not None:
+                raise
+            return None  # the file's own probabilities need no model
+        if options.groups is not None and options.evidence == "reference":
+            parse_groups(options.groups, manifest.classes)
+        return f"{manifest.name}@{manifest.version}"
+
+
+def _check(plan: Plan, row: int, new: NewDecision) -> None:
+    if not 0 <= row < plan.rows:
+        raise DecisionError(f"no row {row}: the rows of this audit are 0 to {plan.rows - 1}")
+    if new.label is not None and new.label not in plan.spelling:
+        raise DecisionError(f"{new.label!r} is no class of this audit: write one as the label file does")

@@ -1,0 +1,138 @@
+"""What reviewers decided about rows: kept for good, with time and author; nobody overwrites what he has not seen."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from sqlalchemy import Engine, RowMapping, Select, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from models.errors import LookalikeError
+from service.jobs.tables import decision as table
+
+Verdict = Literal["keep", "relabel", "unsure"]
+
+MOST_AT_ONCE = 1000
+_LOOKED_UP_AT_ONCE = 500
+
+
+class DecisionError(LookalikeError):
+    """A decision can't be taken; the message says why."""
+
+
+class DecisionConflictError(DecisionError):
+    """Somebody else has decided in the meantime: ``current`` is what."""
+
+    def __init__(self, current: "Decision") -> None:
+        label = f" {current.label!r}" if current.label else ""
+        super().__init__(
+            f"row {current.row} was decided by {current.author or 'somebody'} in the meantime: "
+            f"{current.decision}{label} (version {current.version})"
+        )
+        self.current = current
+
+
+class NewDecision(BaseModel):
+    """What a reviewer says of a row."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decision: Verdict
+    label: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    """With ``relabel``, and only then: the right class, spelled as in the label file."""
+    author: Annotated[str, StringConstraints(max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _label_fits(self) -> Self:
+        if (self.decision == "relabel") != (self.label is not None):
+            raise ValueError("relabel needs a label, and nothing else takes one")
+        return self
+
+
+class NewRowDecision(NewDecision):
+    """One of many."""
+
+    row: int = Field(ge=0)
+    version: int = Field(default=0, ge=0)
+    """Of the decision that the reviewer saw; 0: none."""
+
+
+class Decision(NewDecision):
+    """A decision as it was taken."""
+
+    row: int
+    version: int
+    """1 for a row's first decision, and so on; the latest counts."""
+    decided_at: datetime
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """The decisions in the ledger's database. One row's versions are unique there: of two at a time one is refused."""
+
+    engine: Engine
+
+    def decide(self, audit_id: str, row: int, new: NewDecision, version: int) -> Decision:
+        """Take a decision over that of ``version``; raises ``DecisionConflictError`` if it is not the latest."""
+        taken = Decision(
+            **new.model_dump(include=set(NewDecision.model_fields)),
+            row=row,
+            version=version + 1,
+            decided_at=datetime.now(UTC),
+        )
+        try:
+            with self.engine.begin() as connection:
+                latest = connection.scalar(_latest(audit_id).where(table.c.row == row))
+                if (latest or 0) == version:
+                    connection.execute(insert(table).values(audit_id=audit_id, **taken.model_dump()))
+                    return taken
+        except IntegrityError:  # the other one was a moment quicker
+            pass
+        current = self.current(audit_id, [row])
+        if row not in current:
+            raise DecisionError(f"row {row} has no decision of version {version}")
+        raise DecisionConflictError(current[row])
+
+    def current(self, audit_id: str, rows: Iterable[int] | None = None) -> Mapping[int, Decision]:
+        """Return the latest decision of each row that has one; of all rows, or of some."""
+        latest = _latest(audit_id).group_by(table.c.row).with_only_columns(func.max(table.c.id))
+        wanted = [None] if rows is None else _batches(rows)
+        found: dict[int, Decision] = {}
+        with self.engine.connect() as connection:
+            for some in wanted:
+                ids = latest if some is None else latest.where(table.c.row.in_(some))
+                for each in connection.execute(select(table).where(table.c.id.in_(ids))).mappings():
+                    found[each["row"]] = _decision(each)
+        return found
+
+    def history(self, audit_id: str, row: int) -> list[Decision]:
+        """Return all decisions of a row, oldest first."""
+        query = select(table).where(table.c.audit_id == audit_id, table.c.row == row).order_by(table.c.version)
+        with self.engine.connect() as connection:
+            return [_decision(each) for each in connection.execute(query).mappings()]
+
+    def last(self, audit_id: str) -> int:
+        """Return a number that grows with every decision; 0 where there is none."""
+        query = select(func.max(table.c.id)).where(table.c.audit_id == audit_id)
+        with self.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+
+def _latest(audit_id: str) -> Select[tuple[int | None]]:
+    return select(func.max(table.c.version)).where(table.c.audit_id == audit_id)
+
+
+def _decision(row: RowMapping) -> Decision:
+    values = {name: row[name] for name in Decision.model_fields}
+    if values["decided_at"].tzinfo is None:  # SQLite keeps no zone
+        values["decided_at"] = values["decided_at"].replace(tzinfo=UTC)
+    return Decision(**values)
+
+
+def _batches(rows: Iterable[int]) -> Iterator[list[int]]:
+    """Cut into lists that a database takes as parameters."""
+    wanted = list(rows)
+    for start in range(0, len(wanted), _LOOKED_UP_AT_ONCE):
+        yield wanted[start : start + _LOOKED_UP_AT_ONCE]

@@ -1,0 +1,95 @@
+"""All rows of a finished audit as a file: with the labels given, the labels suggested, or the labels reviewed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from labels.formats.write_table import write_table
+from service.audits.decisions import Decision
+from service.audits.folder import AuditFolder
+from service.audits.input_columns import find, renames
+from service.audits.steps.finish import ROWS
+from service.audits.steps.plan import Plan
+
+ExportFormat = Literal["csv", "jsonl", "parquet"]
+ExportLabels = Literal["given", "suggested", "reviewed"]
+
+EXPORT_TYPES: dict[ExportFormat, str] = {
+    "csv": "text/csv",
+    "jsonl": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+}
+_ORIGINAL, _TRUSTED = "original_label", "trusted"
+
+
+def export(
+    folder: AuditFolder,
+    form: ExportFormat,
+    labels: ExportLabels,
+    decisions: Mapping[int, Decision],
+    *,
+    edition: str,
+) -> Path:
+    """Write all rows in the input's order into the audit's folder, once for each ``edition``, and return the file.
+
+    ``suggested`` puts the suggestion into the label column of flagged rows and what it said into ``original_label``.
+    ``reviewed`` does so with the reviewers' labels and sets ``trusted`` on the rows that they kept or relabelled: an
+    audit, or a training, of that file knows what was verified, and what it said before. A column of the input that
+    bears one of these names goes on as ``<name>_input``.
+    """
+    path = folder.path / f"export-{labels}-{edition}.{form}"
+    if not path.exists():
+        for old in folder.path.glob(f"export-{labels}-*.{form}"):
+            old.unlink(missing_ok=True)
+        table = pl.read_parquet(folder.path / ROWS)
+        match labels:
+            case "suggested":
+                table = _suggested(folder, table)
+            case "reviewed":
+                table = _reviewed(folder, table, decisions)
+        write_table(table, path)
+    return path
+
+
+def _suggested(folder: AuditFolder, table: pl.DataFrame) -> pl.DataFrame:
+    given, kind = _given(folder, table)
+    flagged = pl.col("flagged").fill_null(value=False)
+    label = pl.when(flagged).then(pl.col("suggested_label").cast(kind)).otherwise(given)
+    kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL], table.columns).items()]
+    return table.with_columns(kept).with_columns(**{_ORIGINAL: given, given.meta.output_name(): label})
+
+
+def _reviewed(folder: AuditFolder, table: pl.DataFrame, decisions: Mapping[int, Decision]) -> pl.DataFrame:
+    given, kind = _given(folder, table)
+    verified = {row: each.label for row, each in decisions.items() if each.decision != "unsure"}
+    decided = pl.DataFrame(
+        {"row": list(verified), "decided_label": list(verified.values())},
+        schema={"row": pl.UInt32, "decided_label": pl.String},
+    )
+    trusted = Plan.load(folder.path).labels(folder.path)["trusted"]
+    before = pl.lit(None, dtype=kind)
+    if _ORIGINAL in table.columns and not table.schema[_ORIGINAL].is_nested():
+        before = pl.when(trusted).then(pl.col(_ORIGINAL).cast(kind, strict=False))
+    kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL, _TRUSTED], table.columns).items()]
+    return (
+        table.with_row_index("row_of_decision")
+        .join(decided, left_on="row_of_decision", right_on="row", how="left", maintain_order="left")
+        .with_columns(kept)
+        .with_columns(
+            **{
+                _ORIGINAL: pl.coalesce(before, given),
+                _TRUSTED: pl.col("row_of_decision").is_in(list(verified)) | trusted,
+                given.meta.output_name(): pl.coalesce(pl.col("decided_label").cast(kind), given),
+            }
+        )
+        .drop("row_of_decision", "decided_label")
+    )
+
+
+def _given(folder: AuditFolder, table: pl.DataFrame) -> tuple[pl.Expr, pl.DataType]:
+    """The label column, as numbers if it holds numbers, else as text."""
+    column = find(Plan.load(folder.path).label_column, table.columns)
+    kind = table.schema[column] if table.schema[column].is_numeric() else pl.String()
+    return pl.col(column).cast(kind), kind

@@ -1,0 +1,109 @@
+"""The last step: the answers of all chunks as one table in the input's order, and the report."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from audit.report import report_on
+from service.audits.input_columns import FIRST_ANSWER, renames
+from service.audits.steps.answers import sample
+from service.audits.steps.files import aside
+from service.audits.steps.fit import Fit
+from service.audits.steps.given import GivenLabels
+from service.audits.steps.infer import STATUS, Inferred
+from service.audits.steps.options import AuditOptions
+from service.audits.steps.plan import Plan
+from service.audits.steps.score import Scored
+from service.classifier import Classifier
+
+ROWS = "rows.parquet"
+REPORT = "report.json"
+
+_SEED = 0
+"""Of the bootstrap behind the intervals: the same upload gets the same answer."""
+_ROW_GROUP = 100_000
+
+
+def finish(
+    folder: Path, plan: Plan, options: AuditOptions, classifier: Classifier | None, revision: int, answers: Path
+) -> None:
+    """Write ``rows.parquet`` and then ``report.json`` into the folder ``answers``, each by rename."""
+    fitted = Fit.load(folder, plan, classifier, revision)
+    status: Counter[str] = Counter()
+    tally = None
+    log_odds, p_wrong, outliers = [], [], 0
+    with aside(answers / ROWS) as part:
+        tables = []
+        for chunk in range(len(plan.chunks)):
+            inferred, (scored, summed) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
+            tables.append(_table(plan, plan.input(folder, chunk), inferred, scored, options))
+            tally = summed if tally is None else tally + summed
+            status.update(STATUS[code] for code in inferred.status.tolist())
+            log_odds.append(scored.log_odds[~scored.trusted])
+            p_wrong.append(scored.p_wrong[~scored.trusted])
+            outliers += int(inferred.outlier.sum())
+        pl.concat(tables).write_parquet(part, row_group_size=_ROW_GROUP)
+    assert tally is not None
+    given = GivenLabels.load(folder, plan, revision)
+    evidence = sample(folder, fitted.answers, given, fitted.groups, validated=fitted.validated)
+    summary = report_on(
+        evidence,
+        fitted.noise,
+        tally,
+        np.concatenate(log_odds),
+        np.concatenate(p_wrong),
+        fitted.evidence,
+        np.random.default_rng(_SEED),
+    )
+    report: dict[str, Any] = {"rows": plan.rows} | summary.to_json()
+    report["outliers"] = outliers
+    report["model"] = None
+    if classifier is not None and plan.basis != "columns":
+        report["model"] = {"name": classifier.manifest.name, "version": classifier.manifest.version}
+    report["warnings"] = [*_warnings(status, fitted), *plan.warnings, *summary.warnings]
+    with aside(answers / REPORT) as part:
+        part.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _table(plan: Plan, table: pl.DataFrame, inferred: Inferred, scored: Scored, options: AuditOptions) -> pl.DataFrame:
+    """A chunk's input columns, untouched, and the answers; rows that were not scored have null answers."""
+    place = np.full(len(table), -1)
+    place[inferred.seen] = np.arange(len(inferred.seen))
+    unscored = pl.Series(place < 0)
+
+    def spread(values: NDArray[Any], dtype: type[pl.DataType]) -> pl.Series:
+        whole = pl.Series(values[place] if len(values) else np.zeros(len(table), dtype=values.dtype), dtype=dtype)
+        return whole.zip_with(~unscored, pl.Series([None], dtype=dtype).new_from_index(0, len(table)))
+
+    spelling = np.array(plan.spelling, dtype=object)
+    answers = {
+        FIRST_ANSWER: pl.Series(np.array(STATUS, dtype=object)[inferred.status], dtype=pl.String),
+        "p_wrong": spread(scored.p_wrong, pl.Float64),
+        "log_odds": spread(scored.log_odds, pl.Float64),
+        "p_confusable": spread(scored.p_confusable, pl.Float64),
+        "flagged": spread(scored.flagged, pl.Boolean),
+        "suggested_label": spread(spelling[scored.suggested], pl.String),
+        "kind": spread(scored.kind.astype(object), pl.String),
+    }
+    if options.probabilities:
+        for k, name in enumerate(plan.classes):
+            answers[f"model_prob_{name}"] = spread(scored.probabilities[:, k].astype(np.float64), pl.Float64)
+    return table.rename(renames(answers.keys(), table.columns)).with_columns(**answers)
+
+
+def _warnings(status: Counter[str], fitted: Fit) -> Iterator[str]:
+    unjudged = {name: count for name, count in status.items() if name != "scored" and count}
+    if unjudged:
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(unjudged.items()))
+        yield f"{sum(unjudged.values())} rows could not be judged: {counts}"
+    if fitted.seen_in_training:
+        yield (
+            f"{fitted.seen_in_training} of {status['scored']} images are among those the model was trained on: "
+            "what it says of their labels is no independent evidence"
+        )

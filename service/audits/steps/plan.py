@@ -1,0 +1,178 @@
+"""The first step: read the label file, and decide what its rows are judged by, and against which classes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from labels.label_file import LabelFile, ResolvedLabels, read_label_file, resolve_labels
+from labels.probabilities import probability_classes
+from models.groups import parse_groups
+from service.audits.steps.files import put_folder
+from service.audits.steps.options import AuditError, AuditOptions
+from service.classifier import Classifier
+
+Basis = Literal["model", "embedding", "columns"]
+"""What rows are judged by: the model's classes, a probe on its embedding, or the file's probability columns."""
+
+FEWEST_ROWS_OF_A_CLASS = 10
+"""A label on fewer rows than this is no class that a probe could learn, nor one that the model ought to have."""
+MOST_UNKNOWN = 0.05
+"""Share of rows whose labels the model doesn't know, up to which the model still judges the others."""
+MOST_CLASSES = 2000
+
+_PLAN, INPUT, _LABELS = "plan.json", "input.parquet", "labels.parquet"
+
+
+class Plan(BaseModel):
+    """What the first step settled, for the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: int
+    chunk_rows: int
+    basis: Basis
+    classes: tuple[str, ...]
+    spelling: tuple[str, ...]
+    """How the file writes each class."""
+    label_column: str
+    image_column: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def chunks(self) -> list[int]:
+        """Rows of each chunk."""
+        full, rest = divmod(self.rows, self.chunk_rows)
+        return [self.chunk_rows] * full + [rest] * bool(rest)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Plan":
+        """Read the plan of an audit's folder."""
+        return cls.model_validate_json((folder / "plan" / _PLAN).read_bytes())
+
+    def input(self, folder: Path, chunk: int) -> pl.DataFrame:
+        """All columns of the input, a chunk of rows."""
+        return _slice(folder / "plan" / INPUT, self.chunk_rows, chunk)
+
+    def labels(self, folder: Path, chunk: int | None = None) -> pl.DataFrame:
+        """``image`` (null: names none), ``given``, ``original`` (-1: none), ``trusted``: of a chunk, or of all rows."""
+        path = folder / "plan" / _LABELS
+        return pl.read_parquet(path) if chunk is None else _slice(path, self.chunk_rows, chunk)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was uploaded, or named on the command line."""
+
+    labels: Path
+    images: Path | None
+    """Folder or archive."""
+    options: AuditOptions
+
+
+def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows: int) -> Plan:
+    """Read and check the label file; leave it in ``folder`` with what was settled.
+
+    ``classifier`` is None where no model was named and the file's own probabilities do without. Raises a
+    ``LookalikeError`` that says what to change where the upload can't be audited.
+    """
+    options = source.options
+    file = read_label_file(source.labels, label_column=options.label_column, image_column=options.image_column)
+    basis, classes, warnings = _basis(file, source, classifier)
+    if options.groups is not None:
+        parse_groups(options.groups, classes)
+    resolved = resolve_labels(file, classes)
+    if (resolved.indices < 0).all():
+        known = f"a class of {_name(classifier)}" if classifier and basis == "model" else "a class of these"
+        raise AuditError(
+            f"no label is {known}; the first is {str(file.given[0])[:80]!r}, the classes are {_few(classes)}"
+        )
+    settled = Plan(
+        rows=file.table.height,
+        chunk_rows=chunk_rows,
+        basis=basis,
+        classes=tuple(classes),
+        spelling=resolved.spelling,
+        label_column=file.label_column,
+        image_column=file.image_column,
+        warnings=(*warnings, *resolved.warnings),
+    )
+    put_folder(folder / "plan", lambda part: _write(part, settled, file, resolved))
+    return settled
+
+
+def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tuple[Basis, Sequence[str], list[str]]:
+    """What to judge the rows by, against which classes; with what a person should know about the choice."""
+    if columns := probability_classes(file.table.columns):
+        return "columns", columns, []
+    if classifier is None:
+        raise AuditError("there are no columns prob_<class>, so a model must look at the images: name one")
+    if source.images is None or file.image_column is None:
+        missing = "images are given" if source.images is None else f"column {source.options.image_column!r} names them"
+        raise AuditError(f"without columns prob_<class> an audit needs the images, and no {missing}")
+    known, wanted = classifier.manifest.classes, source.options.evidence
+    if wanted == "reference":
+        if not known:
+            raise AuditError(
+                f"{_name(classifier)} is an encoder and knows no classes: it gives cross_validated evidence"
+            )
+        return "model", known, []
+    counts = Counter(label for label in file.given if label is not None)
+    own = sorted(label for label, count in counts.items() if count >= FEWEST_ROWS_OF_A_CLASS)
+    if wanted == "auto" and known:
+        unknown = _rows_unknown_to(known, counts, own)
+        if unknown <= MOST_UNKNOWN * file.table.height or len(own) < 2:
+            return "model", known, []
+    if not 2 <= len(own) <= MOST_CLASSES:
+        raise AuditError(
+            f"{len(own)} labels stand on at least {FEWEST_ROWS_OF_A_CLASS} rows: cross-validation needs between 2 and "
+            f"{MOST_CLASSES} such labels"
+        )
+    return "embedding", own, [] if wanted == "cross_validated" else [_why_not_by_the_model(classifier)]
+
+
+def _rows_unknown_to(known: Sequence[str], counts: Counter[str], own: Sequence[str]) -> int:
+    """Rows of labels, frequent enough to be classes, that a model doesn't know by name, nor all of them by index."""
+    if counts.keys() <= {str(index) for index in range(len(known))}:
+        return 0
+    return sum(counts[label] for label in own if label not in known)
+
+
+def _why_not_by_the_model(classifier: Classifier) -> str:
+    name = _name(classifier)
+    if not classifier.manifest.classes:
+        return f"{name} knows no classes: the labels are judged by a probe on its embedding, cross-validated on them"
+    return (
+        f"{name} does not know the classes of this file: they are judged by a probe on its embedding, cross-validated "
+        "on these very labels; an encoder trained on much more may judge better"
+    )
+
+
+def _write(part: Path, settled: Plan, file: LabelFile, resolved: ResolvedLabels) -> None:
+    file.table.write_parquet(part / INPUT, row_group_size=settled.chunk_rows)
+    labels = pl.DataFrame(
+        {
+            "image": pl.Series(file.images, dtype=pl.String),
+            "given": pl.Series(resolved.indices, dtype=pl.Int32),
+            "original": pl.Series(resolved.original, dtype=pl.Int32),
+            "trusted": pl.Series(file.trusted, dtype=pl.Boolean),
+        }
+    )
+    labels.write_parquet(part / _LABELS, row_group_size=settled.chunk_rows)
+    (part / _PLAN).write_text(settled.model_dump_json(indent=1))
+
+
+def _slice(path: Path, size: int, chunk: int) -> pl.DataFrame:
+    return pl.scan_parquet(path).slice(chunk * size, size).collect()
+
+
+def _name(classifier: Classifier) -> str:
+    return f"{classifier.manifest.name}@{classifier.manifest.version}"
+
+
+def _few(classes: Sequence[str]) -> str:
+    return repr(list(classes)) if len(classes) <= 50 else f"{list(classes[:50])!r} and {len(classes) - 50} more"

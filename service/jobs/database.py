@@ -1,0 +1,102 @@
+"""The ledger's database: SQLite in the data folder, or PostgreSQL by URL; brought up to date by Alembic."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from models.errors import LookalikeError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_PATIENCE = 30
+"""Seconds that a writer waits for another under SQLite."""
+_CONNECT_SECONDS = 5
+_MIGRATING = 0x4C6F6F6B
+"""PostgreSQL's advisory lock under which one process at a time migrates."""
+
+
+class DatabaseError(LookalikeError):
+    """The database can't be used; the message says why and holds no password."""
+
+
+class DatabaseUnavailableError(DatabaseError):
+    """The database does not answer, for now."""
+
+
+def open_database(url: str | None, data_dir: Path) -> Engine:
+    """Open the database of a URL; by default ``lookalike.db`` in the data folder. Nothing is connected yet."""
+    try:
+        address = make_url(url or f"sqlite:///{(data_dir / 'lookalike.db').absolute()}")
+        match address.get_backend_name():
+            case "sqlite":
+                return _sqlite(create_engine(address, poolclass=QueuePool, connect_args={"timeout": _PATIENCE}))
+            case "postgresql":
+                address = address.set(drivername="postgresql+psycopg")
+                connect = {"connect_timeout": _CONNECT_SECONDS}
+                return create_engine(address, pool_pre_ping=True, connect_args=connect)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise DatabaseError(f"LOOKALIKE_DATABASE_URL can't be used: {error}") from error
+    raise DatabaseError(
+        f"LOOKALIKE_DATABASE_URL names {address.get_backend_name()}: it must start with sqlite:/// or postgresql://"
+    )
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables up to date; several processes may call this at a time.
+
+    Raises ``DatabaseError`` where the tables are newer than this version of Lookalike, or can't be reached. A revision
+    only adds to what the version before it reads, so that old and new processes work side by side during an upgrade.
+    """
+    with unavailable_said(), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            newest = ScriptDirectory.from_config(config).get_current_head()
+            raise DatabaseError(
+                f"the database is newer than this version of Lookalike (which knows up to {newest}): upgrade "
+                "Lookalike, or restore the backup that was made before the upgrade"
+            ) from error
+
+
+def is_migrated(connection: Connection) -> bool:
+    """Whether the tables are there at all."""
+    return inspect(connection).has_table("audit")
+
+
+@contextmanager
+def unavailable_said() -> Iterator[None]:
+    """Make a lost connection a ``DatabaseUnavailableError``; the driver's text may name hosts and users."""
+    try:
+        yield
+    except (OperationalError, DBAPIError) as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise DatabaseUnavailableError("the database does not answer; it is tried again") from error
+        raise
+
+
+def _sqlite(engine: Engine) -> Engine:
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by its own rules
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that begins by reading can't become a writer once another has written: ask for the pen first.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

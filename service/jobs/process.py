@@ -1,0 +1,37 @@
+"""A worker as a process of its own: beside a server, or by itself (``lookalike worker``)."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from service.jobs.worker import Worker
+from service.settings import Settings
+
+_NICENESS = 19
+"""Classifications come first."""
+
+
+def work(settings: Settings, listen: Callable[[Worker], None] | None = None) -> None:
+    """Run a worker until SIGTERM or SIGINT; ``listen`` runs beside it."""
+    os.nice(_NICENESS)
+    worker = Worker(settings)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: worker.stop())
+    if listen is not None:
+        threading.Thread(target=listen, args=(worker,), daemon=True).start()
+    worker.run()
+
+
+def _obey(worker: Worker) -> None:
+    """Wake with every line of the standard input, stop at its end."""
+    for _ in sys.stdin:
+        worker.wake()
+    worker.stop()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="worker: %(levelname)s %(name)s: %(message)s")
+    work(Settings.model_validate_json(sys.stdin.readline()), _obey)

@@ -1,0 +1,122 @@
+"""Who gets an audit under way: the seam between the ledger and whatever carries it out."""
+
+import logging
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from service.jobs.ledger import Ledger
+from service.settings import Settings
+
+_log = logging.getLogger(__name__)
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 30.0
+_LONG_ENOUGH_SECONDS = 60.0
+
+
+class Runner(Protocol):
+    """Starts and stops audits that are in the ledger. Both methods may be called again without harm."""
+
+    def submit(self, audit_id: str) -> None:
+        """Start an audit, or go on with it."""
+
+    def cancel(self, audit_id: str) -> None:
+        """Notice soon that an audit was cancelled in the ledger."""
+
+    def close(self) -> None:
+        """Stop; what is unfinished stays in the ledger."""
+
+
+class NoRunner:
+    """Workers run elsewhere and find their work in the ledger by themselves."""
+
+    def submit(self, audit_id: str) -> None:
+        """Leave it to the workers."""
+
+    def cancel(self, audit_id: str) -> None:
+        """Leave it to the workers."""
+
+    def close(self) -> None:
+        """There is nothing to stop."""
+
+
+class LocalRunner:
+    """A worker process beside the server: started with the first audit, started again when it dies.
+
+    The settings go over its standard input, each further line wakes it, and the end of the input stops it: it can't
+    outlive the server.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._supervisor: threading.Thread | None = None
+        self._closing = threading.Event()
+        if ledger.has_work():
+            self.submit("")
+
+    def submit(self, audit_id: str) -> None:  # noqa: ARG002 - the ledger knows
+        """Wake the worker, or start it."""
+        with self._lock:
+            if self._supervisor is None and not self._closing.is_set():
+                self._launch()
+                self._supervisor = threading.Thread(target=self._supervise, daemon=True, name="audit-worker")
+                self._supervisor.start()
+            self._tell("wake")
+
+    def cancel(self, audit_id: str) -> None:
+        """Leave it to the worker, which notices with its next heartbeat."""
+
+    def close(self) -> None:
+        """Let the worker finish its chunk and stop; one that takes too long is killed, and loses nothing by it."""
+        with self._lock:
+            self._closing.set()
+            process = self._process
+        if process is None or process.stdin is None:
+            return
+        with suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(self._settings.shutdown_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker process, while there is one."""
+        process = self._process
+        return process.pid if process and process.poll() is None else None
+
+    def _launch(self) -> None:
+        command = [sys.executable, "-m", "service.jobs.process"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - no outside input
+        self._tell(self._settings.model_dump_json())
+
+    def _tell(self, line: str) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
+        with suppress(OSError, ValueError):  # it has just died, or is being closed; a new one looks for work by itself
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+
+    def _supervise(self) -> None:
+        """Start the worker again when it dies; ever later if it dies soon after."""
+        deaths = 0
+        while self._process is not None:
+            born = time.monotonic()
+            code = self._process.wait()
+            if self._closing.is_set():
+                return
+            deaths = 0 if time.monotonic() - born > _LONG_ENOUGH_SECONDS else deaths + 1
+            _log.warning("the audit worker ended with %d; another is started", code)
+            if self._closing.wait(min(_FIRST_PAUSE_SECONDS * 2**deaths, _LONGEST_PAUSE_SECONDS)):
+                return
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                self._launch()

@@ -1,0 +1,65 @@
+"""What reviewers decide about rows."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from service.audits.decisions import MOST_AT_ONCE, Decision, NewDecision, NewRowDecision
+from service.jobs.ledger import AuditState
+from service.services import UseServices
+
+router = APIRouter(prefix="/v1/audits/{audit_id}", tags=["review"])
+
+_VERSION = Annotated[
+    str | None,
+    Header(
+        pattern='^"[0-9]{1,9}"$',
+        description="The version of the decision that the reviewer saw, in quotes; default: there was none.",
+    ),
+]
+
+
+class NewDecisions(BaseModel):
+    """Decisions about many rows."""
+
+    decisions: list[NewRowDecision] = Field(min_length=1, max_length=MOST_AT_ONCE)
+
+
+class Taken(BaseModel):
+    """What became of many decisions: each is taken, or stands back behind another reviewer's."""
+
+    taken: list[Decision]
+    conflicts: list[Decision]
+    """The decisions that others had taken in the meantime; they stay."""
+
+
+@router.patch("/rows/{row}")
+async def decide(
+    audit_id: str, row: int, new: NewDecision, response: Response, services: UseServices, if_match: _VERSION = None
+) -> Decision:
+    """Decide about a row; 412 where another decision than the one named by `If-Match` is the latest."""
+    version = int((if_match or '"0"').strip('"'))
+    decision = await run_in_threadpool(services.audits.decide, audit_id, row, new, version)
+    response.headers["ETag"] = f'"{decision.version}"'
+    return decision
+
+
+@router.post("/decisions")
+async def decide_many(audit_id: str, new: NewDecisions, services: UseServices) -> Taken:
+    """Decide about many rows at once; a conflict costs its row alone."""
+    taken, conflicts = await run_in_threadpool(services.audits.decide_many, audit_id, new.decisions)
+    return Taken(taken=taken, conflicts=conflicts)
+
+
+@router.get("/rows/{row}/decisions")
+async def history(audit_id: str, row: int, services: UseServices) -> list[Decision]:
+    """Tell all that was decided about a row, oldest first."""
+    return await run_in_threadpool(services.audits.history, audit_id, row)
+
+
+@router.post("/rescore", status_code=202)
+async def rescore(audit_id: str, services: UseServices) -> AuditState:
+    """Score again with the decisions: rows that were kept or relabelled are trusted. Until it ends the answers stay."""
+    return await run_in_threadpool(services.audits.rescore, audit_id)
