@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,9 @@ def run_audit(
     Both files appear whole or not at all, the report last. Raises a ``LookalikeError`` that says what to change where
     the upload can't be audited; a row that can't be judged is no error, it comes back with its status.
     """
-    out.mkdir(parents=True, exist_ok=True)
     source = Source(labels, images, options)
     with (
+        _folder(out),
         tempfile.TemporaryDirectory(dir=out, prefix=".audit-") as folder,
         AuditWork(Path(folder), source, classifier, answers=out, max_pixels=max_pixels, chunk_rows=chunk_rows) as work,
     ):
@@ -49,3 +50,15 @@ def run_audit(
             progress(PHASES[step], done, total)
     report: dict[str, Any] = json.loads((out / REPORT).read_bytes())
     return report
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make a folder; if nothing comes to lie in it, it goes again."""
+    made = not path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if made and not any(path.iterdir()):
+            path.rmdir()
