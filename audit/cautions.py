@@ -15,13 +15,25 @@ MUCH_BY_SLIPS = 0.3
 
 
 def cautions(
-    evidence: Evidence, noise: NoiseModel, tally: Tally, rate: float, slip_share: float, *, corrected: bool
+    evidence: Evidence,
+    noise: NoiseModel,
+    tally: Tally,
+    rate: float,
+    slip_share: float,
+    *,
+    corrected: bool,
+    cross_validated: bool,
 ) -> Iterator[str]:
     """Say what limits this audit: too few rows, a weak or foreign model, groups that miss something, much noise."""
     scored, classes = int(tally.rows.sum()), evidence.groups.classes
     if scored < LEAST_ROWS:
         yield f"only {scored} rows were scored: fewer than {LEAST_ROWS} are too few for a verdict on asymmetry"
-    if evidence.validation_counts is None:
+    if cross_validated:
+        yield (
+            "the evidence is a model fitted on these very labels: noise that gathers on hard images can't be told from "
+            "images that are hard, so the noise rate may be higher, and an excess below 1 % is not called asymmetric"
+        )
+    elif evidence.validation_counts is None:
         yield (
             "the model comes without confusion counts on clean validation data: its probabilities may be uncalibrated, "
             "the noise rate is known to 1 % at best, and an excess below 1 % is not called asymmetric"

@@ -109,7 +109,17 @@ def report_on(
         tally=tally,
         rates=_rates(tally, noise),
         expected_precision=expected_precision(log_odds, p_wrong, int(tally.flagged.sum())),
-        warnings=tuple(cautions(evidence, noise, tally, rate, slips.estimate, corrected=corrected)),
+        warnings=tuple(
+            cautions(
+                evidence,
+                noise,
+                tally,
+                rate,
+                slips.estimate,
+                corrected=corrected,
+                cross_validated=kind == "cross_validated",
+            )
+        ),
         groups=evidence.groups,
         evidence=kind,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
 
 from audit.report import report_on
 from service.audits.input_columns import FIRST_ANSWER, renames
@@ -38,17 +39,15 @@ def finish(
     status: Counter[str] = Counter()
     tally = None
     log_odds, p_wrong, outliers = [], [], 0
+    for chunk in range(len(plan.chunks)):
+        inferred, (scored, summed) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
+        tally = summed if tally is None else tally + summed
+        status.update(STATUS[code] for code in inferred.status.tolist())
+        log_odds.append(scored.log_odds[~scored.trusted])
+        p_wrong.append(scored.p_wrong[~scored.trusted])
+        outliers += int(inferred.outlier.sum())
     with aside(answers / ROWS) as part:
-        tables = []
-        for chunk in range(len(plan.chunks)):
-            inferred, (scored, summed) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
-            tables.append(_table(plan, plan.input(folder, chunk), inferred, scored, options))
-            tally = summed if tally is None else tally + summed
-            status.update(STATUS[code] for code in inferred.status.tolist())
-            log_odds.append(scored.log_odds[~scored.trusted])
-            p_wrong.append(scored.p_wrong[~scored.trusted])
-            outliers += int(inferred.outlier.sum())
-        pl.concat(tables).write_parquet(part, row_group_size=_ROW_GROUP)
+        _write_rows(part, folder, plan, options, revision)
     assert tally is not None
     given = GivenLabels.load(folder, plan, revision)
     evidence = sample(folder, fitted.answers, given, fitted.groups, validated=fitted.validated)
@@ -69,6 +68,29 @@ def finish(
     report["warnings"] = [*_warnings(status, fitted), *plan.warnings, *summary.warnings]
     with aside(answers / REPORT) as part:
         part.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _write_rows(path: Path, folder: Path, plan: Plan, options: AuditOptions, revision: int) -> None:
+    """Write the chunks one after the other: at no time is more than a few of them in memory."""
+
+    def tables() -> Iterator[pl.DataFrame]:
+        for chunk in range(len(plan.chunks)):
+            inferred, (scored, _) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
+            yield _table(plan, plan.input(folder, chunk), inferred, scored, options)
+
+    source = tables()
+    first = next(source)
+
+    def batches(
+        columns: list[str] | None, predicate: Any, rows: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        del columns, predicate, rows, size  # a sink asks for everything
+        yield first
+        yield from source
+
+    register_io_source(batches, schema=first.schema).sink_parquet(
+        path, row_group_size=_ROW_GROUP, maintain_order=True, engine="streaming"
+    )
 
 
 def _table(plan: Plan, table: pl.DataFrame, inferred: Inferred, scored: Scored, options: AuditOptions) -> pl.DataFrame:
