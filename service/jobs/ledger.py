@@ -18,7 +18,7 @@ from service.jobs.tables import audit, audit_chunk
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 10.0
 MOST_ATTEMPTS = 5
 """A chunk that was begun so often and never finished kills its workers: the audit ends."""
 
@@ -122,9 +122,12 @@ class Ledger:
             return bool(connection.scalar(query))
 
     def claim(self, worker: str, lease: float = LEASE_SECONDS) -> Claim | None:
-        """Take the oldest audit that waits, or whose worker has been silent for its lease; None: there is none."""
+        """Take the oldest audit that waits, or whose worker has been silent for its lease; None: there is none.
+
+        An audit that runs under this worker's own name was left by a predecessor that died.
+        """
         now = time.time()
-        lapsed = and_(audit.c.status == "running", audit.c.lease_until < now)
+        lapsed = and_(audit.c.status == "running", or_(audit.c.lease_until < now, audit.c.worker == worker))
         query = (
             select(audit)
             .where(or_(audit.c.status == "queued", lapsed))

@@ -14,10 +14,10 @@ _NICENESS = 19
 """Classifications come first."""
 
 
-def work(settings: Settings, listen: Callable[[Worker], None] | None = None) -> None:
+def work(settings: Settings, name: str | None = None, listen: Callable[[Worker], None] | None = None) -> None:
     """Run a worker until SIGTERM or SIGINT; ``listen`` runs beside it."""
     os.nice(_NICENESS)
-    worker = Worker(settings)
+    worker = Worker(settings, name)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: worker.stop())
     if listen is not None:
@@ -34,4 +34,4 @@ def _obey(worker: Worker) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="worker: %(levelname)s %(name)s: %(message)s")
-    work(Settings.model_validate_json(sys.stdin.readline()), _obey)
+    work(Settings.model_validate_json(sys.stdin.readline()), sys.stdin.readline().strip(), _obey)

@@ -9,12 +9,13 @@ from contextlib import suppress
 from typing import Protocol
 
 from service.jobs.ledger import Ledger
+from service.jobs.worker import new_name
 from service.settings import Settings
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
-_LONG_ENOUGH_SECONDS = 60.0
+_LONG_ENOUGH_SECONDS = 2.0
 
 
 class Runner(Protocol):
@@ -46,12 +47,13 @@ class NoRunner:
 class LocalRunner:
     """A worker process beside the server: started with the first audit, started again when it dies.
 
-    The settings go over its standard input, each further line wakes it, and the end of the input stops it: it can't
-    outlive the server.
+    The settings and its name go over its standard input, each further line wakes it, and the end of the input stops
+    it: it can't outlive the server.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self._settings = settings
+        self._name = new_name()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._supervisor: threading.Thread | None = None
@@ -96,6 +98,7 @@ class LocalRunner:
         command = [sys.executable, "-m", "service.jobs.process"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - no outside input
         self._tell(self._settings.model_dump_json())
+        self._tell(self._name)
 
     def _tell(self, line: str) -> None:
         if self._process is None or self._process.stdin is None:

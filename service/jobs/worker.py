@@ -41,17 +41,25 @@ class _LetGoError(Exception):
     """The worker must leave the audit: it was cancelled, removed or taken over, or the worker is to stop."""
 
 
+def new_name() -> str:
+    """Make a name that no other worker has."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
 class Worker:
     """One worker; ``run`` returns when ``stop`` has been called, after the chunk under way."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Open the database and bring it up to date; raises ``DatabaseError``."""
+    def __init__(self, settings: Settings, name: str | None = None) -> None:
+        """Open the database and bring it up to date; raises ``DatabaseError``.
+
+        At any time at most one worker may bear a ``name``; one that takes over a name takes over its audit at once.
+        """
         engine = open_database(settings.database_url, settings.data_dir)
         migrate(engine)
         self.ledger = Ledger(engine)
         self._settings = settings
         self._root = settings.data_dir / "audits"
-        self._name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._name = name or new_name()
         self._models: dict[str, Classifier] = {}
         self._stop, self._wake = threading.Event(), threading.Event()
         self._expired_at = 0.0
