@@ -13,40 +13,33 @@ rate is a lower bound.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from audit.discovery import components, discovered_pairs
+from audit.evidence import Evidence
 from audit.joint import anchor_counts
 from audit.noise_model import NoiseModel
+from audit.posterior import score_rows
 from audit.recalibration import Recalibration
-from audit.transition import LEAST_RATE, confusable_pairs, grouped_transition, parameters, uniform_transition
-from audit.unnoising import Unnoising, floor_of, parts, softmax
+from audit.reference import AuditResult
+from audit.report import report_on
+from audit.tally import Tally
+from audit.transition import confusable_pairs
+from audit.unnoising import Unnoising, floor_of, parts
+from audit.unnoising_fit import Candidate, Family, LabelledRows, fit_candidate
 from models.groups import SimilarityGroups
 
-Family = Literal["uniform", "shared", "grouped"]
-
-# What rates inside groups must explain beyond one rate for all wrong labels, nats a row: one rate for all the groups
-# (noise that depends on the image alone is not mistaken for it), a rate for each pair, rates for few groups of many.
-LEAST_GAIN_SHARED = 0.001
-LEAST_GAIN_GROUPED = 0.005
-LEAST_GAIN_LOCAL = 0.01
+LEAST_GAIN_FOUND = 0.001  # nats a row, beyond what a family costs, for groups that were looked for
+LEAST_GAIN_LOCAL = 0.01  # nats a row of a few groups among many, which alone get rates of their own
+SMALL = 0.1  # of the rows, in such a group
 LEAST_RATE_OF_PAIR = 0.005
 SHARES_OF_HIGHEST = (0.1, 0.25, 0.5)
-SMALL = 0.1  # of the rows, in a component
-POOLING_ROWS = 100.0  # a class's own scale weighs as much as the common one when it has this many rows
 MOST_ROWS = 20_000
 MOST_CELLS = 4_000_000
-MOST_ITERATIONS = 200
-TOLERANCE = 1e-6  # of the log likelihood a row
-MOST_CHANGE = 2.0  # of a scale in one step
-DAMPING = 0.7
-RIDGE = 1e-7
-MOST_HALVINGS = 5
-LEAST_LIKELIHOOD = 1e-300
 
 
 @dataclass(frozen=True)
@@ -72,40 +65,6 @@ class CrossValidatedFit:
         """Read what ``to_arrays`` gave."""
         groups = SimilarityGroups(classes, arrays["membership"].astype(bool))
         return cls(groups, Unnoising.from_arrays(arrays), NoiseModel.from_arrays(arrays))
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What is fitted to: m and d of ``audit/unnoising.py`` ``[n, K]``, labels, and which are verified."""
-
-    means: NDArray[np.float64]
-    rest: NDArray[np.float64]
-    given: NDArray[np.intp]
-    trusted: NDArray[np.bool_]
-    known: NDArray[np.float64]
-    """``[true, given]``: counts of trusted rows that said something else before."""
-    anchors: NDArray[np.float64]
-    """``[predicted, given]``, where the transition matrix starts."""
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """One candidate at its maximum."""
-
-    free: NDArray[np.bool_]
-    between: float
-    within: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    transition: NDArray[np.float64]
-    log_likelihood: NDArray[np.float64]
-    """Of each row."""
-    prior: NDArray[np.float64]
-    cost: float
-    """What must be gained for it in log likelihood."""
-
-    @property
-    def merit(self) -> float:
-        return float(self.log_likelihood.sum()) - self.cost
 
 
 def fit_cross_validated(
@@ -152,6 +111,33 @@ def fit_cross_validated(
     )
 
 
+def audit_cross_validated(
+    probabilities: ArrayLike,
+    given: ArrayLike,
+    classes: Sequence[str],
+    groups: SimilarityGroups | None,
+    *,
+    trusted: ArrayLike | None = None,
+    original: ArrayLike | None = None,
+    seed: int,
+) -> AuditResult:
+    """Audit n labels by out-of-sample probabilities ``[n, K]`` of a model that was fitted on these labels.
+
+    ``groups`` None: they are discovered. The other arguments are those of ``audit.reference.audit_reference``; the same
+    input and seed give the same answer. Raises ``ValueError`` naming the input that doesn't fit.
+    """
+    names = SimilarityGroups.singletons(classes) if groups is None else groups
+    raw = Evidence.checked(probabilities, given, names, trusted=trusted, original=original)
+    fit = fit_cross_validated(raw.probabilities, raw.given, classes, groups, trusted=raw.trusted, original=raw.original)
+    evidence = replace(raw, probabilities=fit.clean(raw.probabilities), groups=fit.groups)
+    rows = score_rows(evidence.probabilities, evidence.given, evidence.trusted, fit.groups, fit.noise)
+    tally = Tally.of(evidence.probabilities, evidence.given, evidence.trusted, rows)
+    review = ~evidence.trusted
+    log_odds, p_wrong = rows.log_odds[review], rows.p_wrong[review]
+    report = report_on(evidence, fit.noise, tally, log_odds, p_wrong, "cross_validated", np.random.default_rng(seed))
+    return AuditResult(rows=rows, report=report, noise=fit.noise)
+
+
 @dataclass(frozen=True)
 class _Upload:
     """The rows that are looked at, before it is settled which classes are confusable."""
@@ -163,12 +149,12 @@ class _Upload:
     anchors: NDArray[np.float64]
     floor: float
 
-    def rows(self, confusable: NDArray[np.bool_]) -> _Rows:
+    def rows(self, confusable: NDArray[np.bool_]) -> LabelledRows:
         means, rest = parts(self.probabilities, confusable, self.floor)
-        return _Rows(means, rest, self.given, self.trusted, self.known, self.anchors)
+        return LabelledRows(means, rest, self.given, self.trusted, self.known, self.anchors)
 
 
-def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[_Fit, NDArray[np.bool_]]:
+def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[Candidate, NDArray[np.bool_]]:
     """Return the best fit, and which classes have a common mean in the change of scale.
 
     Candidates get a scale of their own in any case: the model may confuse them by itself. Rates of their own they get
@@ -178,25 +164,29 @@ def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_])
     alone = np.eye(len(named), dtype=bool)
     candidates = named | found
     rows = upload.rows(candidates | alone)
-    best, confusable = _fit(rows, "uniform", np.zeros_like(candidates)), candidates | alone
+    best, confusable = fit_candidate(rows, "uniform", np.zeros_like(candidates)), candidates | alone
     if not candidates.any():
         return best, confusable
-    grouped = _fit(rows, "grouped", candidates)
+    grouped = fit_candidate(rows, "grouped", candidates)
     choices = [named, *(_used(grouped, share) for share in SHARES_OF_HIGHEST), _local(best, grouped, upload.given)]
+    families: tuple[Family, ...] = ("shared", "grouped")
     tried: set[bytes] = set()
     for free in choices:
         if not free.any() or free.tobytes() in tried:
             continue
         tried.add(free.tobytes())
         rows = upload.rows(free | alone)
-        for family in ("shared", "grouped"):
-            fit = _fit(rows, family, free)
-            if fit.merit > best.merit:
+        chosen = 0.0 if free is named else LEAST_GAIN_FOUND * len(upload.given)
+        for family in families:
+            fit = fit_candidate(rows, family, free)
+            fit = replace(fit, cost=fit.cost + chosen)
+            # The change of scale alone may explain as much: better than one rate, with the same classes confusable.
+            if fit.merit > best.merit and fit.merit > fit_candidate(rows, "uniform", np.zeros_like(free)).merit:
                 best, confusable = fit, free | alone
     return best, confusable
 
 
-def _used(fit: _Fit, share: float) -> NDArray[np.bool_]:
+def _used(fit: Candidate, share: float) -> NDArray[np.bool_]:
     """Return the free pairs whose rate, in either direction, is at least so large a ``share`` of the highest."""
     outside = ~fit.free & ~np.eye(len(fit.free), dtype=bool)
     background = np.where(outside, fit.transition, 0.0).sum(axis=1) / np.maximum(outside.sum(axis=1), 1)
@@ -206,7 +196,7 @@ def _used(fit: _Fit, share: float) -> NDArray[np.bool_]:
     return pairs
 
 
-def _local(plain: _Fit, grouped: _Fit, given: NDArray[np.intp]) -> NDArray[np.bool_]:
+def _local(plain: Candidate, grouped: Candidate, given: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return the free pairs of small components that ask for rates of their own, though most may not."""
     K = len(grouped.free)
     component = components(grouped.free)
@@ -217,138 +207,6 @@ def _local(plain: _Fit, grouped: _Fit, given: NDArray[np.intp]) -> NDArray[np.bo
     asked &= size < SMALL * len(given)
     pairs: NDArray[np.bool_] = grouped.free & asked[component][:, None]
     return pairs
-
-
-@dataclass(frozen=True)
-class _State:
-    between: float
-    within: NDArray[np.float64]
-    bias: NDArray[np.float64]
-    transition: NDArray[np.float64]
-
-    def towards(self, other: "_State") -> "_State":
-        """Half the way to another state."""
-        names = ("between", "within", "bias", "transition")
-        return _State(*((getattr(self, name) + getattr(other, name)) / 2 for name in names))
-
-
-def _fit(rows: _Rows, family: Family, free: NDArray[np.bool_]) -> _Fit:
-    """Fit one candidate; the transition matrix starts at that of the anchors."""
-    n, K = rows.means.shape
-    state = _State(1.0, np.ones(K), np.zeros(K), _transition(rows.anchors, family, free))
-    best, log_likelihood, pi, joint = state, *_expected(rows, state)
-    total = float(log_likelihood.sum())
-    halved = 0
-    for _ in range(MOST_ITERATIONS):
-        if not halved:
-            counts = rows.known + _summed_by(rows.given[~rows.trusted], joint[~rows.trusted])
-            bias = best.bias + np.log((joint.sum(axis=0) + 1) / (pi.sum(axis=0) + 1))
-            scales = _scales(rows, pi, joint, best.between, best.within)
-            state = _State(*scales, bias - bias.mean(), _transition(counts, family, free))
-        tried = _expected(rows, state)
-        gain = float(tried[0].sum()) - total
-        if gain < 0 and halved < MOST_HALVINGS:  # scales, bias and rates, moved at once, may overshoot
-            state, halved = state.towards(best), halved + 1
-            continue
-        if gain >= 0:
-            best, (log_likelihood, pi, joint), total = state, tried, total + gain
-        if gain < TOLERANCE * n:
-            break
-        halved = 0
-    size = {"uniform": 1.0, "shared": 2.0, "grouped": parameters(free, joint.sum(axis=0))}[family]
-    least = {"uniform": 0.0, "shared": LEAST_GAIN_SHARED, "grouped": LEAST_GAIN_GROUPED}[family]
-    return _Fit(
-        free=free,
-        between=best.between,
-        within=best.within,
-        bias=best.bias,
-        transition=best.transition,
-        log_likelihood=log_likelihood,
-        prior=pi.mean(axis=0),
-        cost=max(0.5 * float(np.log(n)) * size, least * n),
-    )
-
-
-def _expected(rows: _Rows, state: _State) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the log likelihood of each label ``[n]``, P(true | image) and P(true | image, label) ``[n, K]``."""
-    pi = softmax(state.between * rows.means + state.within * rows.rest + state.bias)
-    joint = pi * state.transition.T[rows.given]
-    verified = np.flatnonzero(rows.trusted)
-    joint[verified] = 0.0
-    joint[verified, rows.given[verified]] = pi[verified, rows.given[verified]]
-    likelihood = np.maximum(joint.sum(axis=1), LEAST_LIKELIHOOD)
-    joint /= likelihood[:, None]
-    return np.log(likelihood), pi, joint
-
-
-def _scales(
-    rows: _Rows,
-    pi: NDArray[np.float64],
-    target: NDArray[np.float64],
-    between: float,
-    within: NDArray[np.float64],
-) -> tuple[float, NDArray[np.float64]]:
-    """Take a Newton step to the cross entropy of ``pi`` with ``target`` ``[n, K]``.
-
-    ``between`` and what the classes' own scales have in common are stepped together; then what they differ by, each on
-    its own and drawn towards the mean.
-    """
-    n, K = pi.shape
-    off = target - pi
-    weighted = pi * rows.rest
-    mean_means, mean_rest = np.einsum("nk,nk->n", pi, rows.means), weighted.sum(axis=1)
-    second = np.einsum("nk,nk->k", weighted, rows.rest)
-    across = float(np.einsum("nk,nk->", weighted, rows.means) - mean_means @ mean_rest)
-    curvature = np.array(
-        [
-            [np.einsum("nk,nk,nk->", pi, rows.means, rows.means) - mean_means @ mean_means, across],
-            [across, second.sum() - mean_rest @ mean_rest],
-        ]
-    )
-    slopes = np.einsum("nk,nk->k", off, rows.rest)
-    slope = np.array([np.einsum("nk,nk->", off, rows.means), slopes.sum()])
-    step = np.linalg.solve(curvature + RIDGE * (1 + np.trace(curvature)) * np.eye(2), slope)
-    own = second - np.einsum("nk,nk->k", weighted, weighted)
-    pull = POOLING_ROWS * float(curvature[1, 1]) / (n * K)
-    apart = (slopes - step[1] * own - pull * (within - within.mean())) / (own + pull + RIDGE)
-    return (
-        float(np.clip(between + step[0], between / MOST_CHANGE, between * MOST_CHANGE)),
-        np.clip(within + step[1] + DAMPING * apart, within / MOST_CHANGE, within * MOST_CHANGE),
-    )
-
-
-def _transition(counts: NDArray[np.float64], family: Family, free: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the M step of expected counts ``[true, given]``."""
-    if family == "uniform":
-        return uniform_transition(counts)
-    if family == "grouped":
-        return grouped_transition(counts, free)
-    return shared_transition(counts, free)
-
-
-def shared_transition(counts: NDArray[np.float64], free: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the M step of two rates in all: one for each ``free`` pair, one for each other pair of classes."""
-    K = len(counts)
-    rows = counts.sum(axis=1)
-    transition = np.zeros((K, K))
-    for pairs in (free, ~free & ~np.eye(K, dtype=bool)):
-        if pairs.any():
-            rate = float(counts[pairs].sum()) / max(float(rows @ pairs.sum(axis=1)), 1.0)
-            transition[pairs] = max(rate, LEAST_RATE / K)
-    np.fill_diagonal(transition, np.maximum(1 - transition.sum(axis=1), LEAST_RATE))
-    transition /= transition.sum(axis=1, keepdims=True)
-    return transition
-
-
-def _summed_by(labels: NDArray[np.intp], joint: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the rows of ``joint`` ``[n, K]`` by their label: ``[true, given]``."""
-    K = joint.shape[1]
-    summed = np.zeros((K, K))
-    order = np.argsort(labels, kind="stable")
-    present, first = np.unique(labels[order], return_index=True)
-    if len(present):
-        summed[:, present] = np.add.reduceat(joint[order], first, axis=0).T
-    return summed
 
 
 def _known_pairs(
