@@ -4,7 +4,6 @@ import logging
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from typing import Protocol
 
@@ -15,7 +14,6 @@ from service.settings import Settings
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
-_LONG_ENOUGH_SECONDS = 2.0
 
 
 class Runner(Protocol):
@@ -108,16 +106,18 @@ class LocalRunner:
             self._process.stdin.flush()
 
     def _supervise(self) -> None:
-        """Start the worker again when it dies; ever later if it dies soon after."""
-        deaths = 0
+        """Start the worker again when it dies: at once if it was killed, ever later if it fails by itself."""
+        failures = 0
         while self._process is not None:
-            born = time.monotonic()
             code = self._process.wait()
             if self._closing.is_set():
                 return
-            deaths = 0 if time.monotonic() - born > _LONG_ENOUGH_SECONDS else deaths + 1
+            if self._process.stdin is not None:
+                with suppress(OSError):
+                    self._process.stdin.close()
+            failures = 0 if code < 0 else failures + 1
             _log.warning("the audit worker ended with %d; another is started", code)
-            if self._closing.wait(min(_FIRST_PAUSE_SECONDS * 2**deaths, _LONGEST_PAUSE_SECONDS)):
+            if self._closing.wait(min(_FIRST_PAUSE_SECONDS * 2**failures, _LONGEST_PAUSE_SECONDS)):
                 return
             with self._lock:
                 if self._closing.is_set():

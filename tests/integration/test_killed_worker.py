@@ -9,7 +9,7 @@ from typing import Any
 
 from service.jobs.runner import LocalRunner
 
-KILLS = 8
+KILLS = 20
 FILES = ("rows.parquet", "report.json")
 
 
