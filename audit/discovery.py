@@ -30,7 +30,7 @@ def discovered_pairs(anchors: NDArray[np.float64]) -> NDArray[np.bool_]:
     rates = np.maximum(rates, rates.T)
     least = -np.sort(-rates, axis=1)[:, min(MOST_MATES, len(rates)) - 1]
     kept = (rates > 0) & (rates >= least[:, None])
-    pairs: NDArray[np.bool_] = kept | kept.T
+    pairs: NDArray[np.bool_] = kept & kept.T
     return pairs
 
 

@@ -54,13 +54,13 @@ class ProbeSums:
         counts, sums, gram = np.zeros((FOLDS, classes)), np.zeros((FOLDS, classes, D)), np.zeros((FOLDS, D, D))
         for f in range(FOLDS):
             of_fold = np.flatnonzero(fold == f)
-            order = of_fold[np.argsort(labels[of_fold], kind="stable")]
-            x = embeddings[order].astype(np.float64)
-            present, first, count = np.unique(labels[order], return_index=True, return_counts=True)
+            x = embeddings[of_fold].astype(np.float64)
+            gram[f] = x.T @ x
+            order = np.argsort(labels[of_fold], kind="stable")
+            present, first, count = np.unique(labels[of_fold][order], return_index=True, return_counts=True)
             if len(present):
                 counts[f, present] = count
-                sums[f, present] = np.add.reduceat(x, first, axis=0)
-                gram[f] = x.T @ x
+                sums[f, present] = np.add.reduceat(x[order], first, axis=0)
         return cls(counts, sums, gram)
 
     def __add__(self, other: "ProbeSums") -> "ProbeSums":
@@ -101,8 +101,7 @@ class Probe:
             raise ValueError("there is no row to fit the probe to")
         scale = _scale(sums)
         scaled = ProbeSums(sums.counts, sums.sums * scale, sums.gram * scale[:, None] * scale)
-        whole = ProbeSums(*(part.sum(axis=0, keepdims=True) for part in (scaled.counts, scaled.sums, scaled.gram)))
-        folds = [_Scatter.of(whole, scaled, f) for f in range(FOLDS)]
+        folds = [_Scatter.without(scaled, f) for f in range(FOLDS)]
         if shrinkage is None:
             losses = [sum(fold.held_out_loss(s, scaled, f) for f, fold in enumerate(folds)) for s in SHRINKAGES]
             shrinkage = SHRINKAGES[int(np.argmin(losses))]
@@ -155,10 +154,10 @@ class _Scatter:
     axes: NDArray[np.float64]
 
     @classmethod
-    def of(cls, whole: ProbeSums, folds: ProbeSums, f: int) -> Self:
-        counts = whole.counts[0] - folds.counts[f]
-        sums = whole.sums[0] - folds.sums[f]
-        gram = whole.gram[0] - folds.gram[f]
+    def without(cls, folds: ProbeSums, f: int) -> Self:
+        # Summed, not subtracted from the whole: a row's own label leaves no trace, not even by rounding.
+        others = [other for other in range(FOLDS) if other != f]
+        counts, sums, gram = (part[others].sum(axis=0) for part in (folds.counts, folds.sums, folds.gram))
         n = max(counts.sum(), 1.0)
         centre = sums.sum(axis=0) / n
         means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1.0)[:, None], centre)

@@ -19,6 +19,7 @@ Family = Literal["uniform", "shared", "grouped"]
 # noise that depends on the image gives them up to 0.0016 and 0.004, noise inside groups 0.003 and 0.02 at the least.
 LEAST_GAIN: dict[Family, float] = {"uniform": 0.0, "shared": 0.002, "grouped": 0.006}
 POOLING_ROWS = 100.0  # a class's own scale weighs as much as the common one when it has this many rows
+BIAS_ROWS = 2.0  # so strongly a class's share is held to what the model says of it
 MOST_ITERATIONS = 200
 TOLERANCE = 1e-6  # of the log likelihood a row
 MOST_CHANGE = 2.0  # of a scale in one step
@@ -86,7 +87,8 @@ def fit_candidate(rows: LabelledRows, family: Family, free: NDArray[np.bool_]) -
     for _ in range(MOST_ITERATIONS):
         if not halved:
             counts = rows.known + _summed_by(rows.given[~rows.trusted], joint[~rows.trusted])
-            bias = best.bias + np.log((joint.sum(axis=0) + 1) / (pi.sum(axis=0) + 1))
+            expected = pi.sum(axis=0)
+            bias = best.bias + (joint.sum(axis=0) - expected - BIAS_ROWS * best.bias) / (expected + BIAS_ROWS)
             scales = _scales(rows, pi, joint, best.between, best.within)
             state = _State(*scales, bias - bias.mean(), _transition(counts, family, free))
         tried = _expected(rows, state)
