@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from audit.evidence import LEAST_PROBABILITY, Evidence
 
 SHIFT_QUANTILE = 3.09  # standard normal: one upload in a thousand without a shift is taken for one with a shift
-SMOOTHING_COUNTS = 10.0  # so many validation images of a cell weigh as much as the model's promise for it
+SMOOTHING_COUNTS = 10.0  # so many images of a cell, of validation or upload, weigh as much as the model's promise
 ROUNDS = 4
 MOST_ITERATIONS = 200
 TOLERANCE = 1e-6
@@ -127,10 +127,11 @@ def confusion_factors(
     bounds = np.searchsorted(predicted[order], np.arange(K + 1))
     weights = weights[order]
     scale = counts.sum() / len(weights)
+    smoothing = SMOOTHING_COUNTS * max(1.0, scale)  # the promise, too, is a sum over so many rows only
     factors = np.ones((K, K))
     for k in np.flatnonzero(np.diff(bounds)):
         rows = weights[bounds[k] : bounds[k + 1]]
         for _ in range(ROUNDS):
             promised = factors[k] * ((1 / (rows @ factors[k])) @ rows) * scale
-            factors[k] *= (counts[:, k] + SMOOTHING_COUNTS) / (promised + SMOOTHING_COUNTS)
+            factors[k] *= (counts[:, k] + smoothing) / (promised + smoothing)
     return factors
