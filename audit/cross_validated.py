@@ -30,7 +30,7 @@ from audit.report import report_on
 from audit.tally import Tally
 from audit.transition import confusable_pairs
 from audit.unnoising import Unnoising, floor_of, parts
-from audit.unnoising_fit import Candidate, Family, LabelledRows, fit_candidate
+from audit.unnoising_fit import Candidate, Family, LabelledRows, fit_candidate, is_evident
 from models.groups import SimilarityGroups
 
 LEAST_GAIN_FOUND = 0.001  # nats a row, beyond what a family costs, for groups that were looked for
@@ -133,8 +133,7 @@ def audit_cross_validated(
     rows = score_rows(evidence.probabilities, evidence.given, evidence.trusted, fit.groups, fit.noise)
     tally = Tally.of(evidence.probabilities, evidence.given, evidence.trusted, rows)
     review = ~evidence.trusted
-    log_odds, p_wrong = rows.log_odds[review], rows.p_wrong[review]
-    report = report_on(evidence, fit.noise, tally, log_odds, p_wrong, "cross_validated", np.random.default_rng(seed))
+    report = report_on(evidence, fit.noise, tally, rows.p_wrong[review], "cross_validated", np.random.default_rng(seed))
     return AuditResult(rows=rows, report=report, noise=fit.noise)
 
 
@@ -170,11 +169,8 @@ def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_])
     grouped = fit_candidate(rows, "grouped", candidates)
     choices = [named, *(_used(grouped, share) for share in SHARES_OF_HIGHEST), _local(best, grouped, upload.given)]
     families: tuple[Family, ...] = ("shared", "grouped")
-    tried: set[bytes] = set()
-    for free in choices:
-        if not free.any() or free.tobytes() in tried:
-            continue
-        tried.add(free.tobytes())
+    distinct = {free.tobytes(): free for free in reversed(choices) if free.any()}.values()
+    for free in distinct:
         rows = upload.rows(free | alone)
         chosen = 0.0 if free is named else LEAST_GAIN_FOUND * len(upload.given)
         for family in families:
@@ -183,7 +179,16 @@ def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_])
             # The change of scale alone may explain as much: better than one rate, with the same classes confusable.
             if fit.merit > best.merit and fit.merit > fit_candidate(rows, "uniform", np.zeros_like(free)).merit:
                 best, confusable = fit, free | alone
-    return best, confusable
+    evident = [free for free in distinct if is_evident(upload.anchors, free)]
+    if best.free.any() or not evident:
+        return best, confusable
+    # A model that is too sure of its own answers explains any label; its most confident answers still show the noise.
+    believed = [
+        (fit_candidate(upload.rows(free | alone), family, free, believe_anchors=True), free | alone)
+        for free in evident
+        for family in families
+    ]
+    return max(believed, key=lambda pair: pair[0].merit)
 
 
 def _used(fit: Candidate, share: float) -> NDArray[np.bool_]:

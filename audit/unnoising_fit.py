@@ -18,6 +18,7 @@ Family = Literal["uniform", "shared", "grouped"]
 # What rates inside groups must explain beyond one rate for all wrong labels, nats a row, whatever the number of rows:
 # noise that depends on the image gives them up to 0.0016 and 0.004, noise inside groups 0.003 and 0.02 at the least.
 LEAST_GAIN: dict[Family, float] = {"uniform": 0.0, "shared": 0.002, "grouped": 0.006}
+EVIDENT_SHARE = 0.1  # of anchors whose labels lie in a group: noise that follows the image brings it to 0.03
 POOLING_ROWS = 100.0  # a class's own scale weighs as much as the common one when it has this many rows
 BIAS_ROWS = 2.0  # so strongly a class's share is held to what the model says of it
 MOST_ITERATIONS = 200
@@ -77,16 +78,22 @@ class _State:
         return _State(*((getattr(self, name) + getattr(other, name)) / 2 for name in names))
 
 
-def fit_candidate(rows: LabelledRows, family: Family, free: NDArray[np.bool_]) -> Candidate:
-    """Fit one candidate; the transition matrix starts at that of the anchors."""
+def fit_candidate(
+    rows: LabelledRows, family: Family, free: NDArray[np.bool_], *, believe_anchors: bool = False
+) -> Candidate:
+    """Fit one candidate; the transition matrix starts at that of the anchors.
+
+    ``believe_anchors``: they count on, beside the rows, and it costs nothing but its parameters.
+    """
     n, K = rows.means.shape
     state = _State(1.0, np.ones(K), np.zeros(K), _transition(rows.anchors, family, free))
+    sure = rows.anchors if believe_anchors else np.zeros((K, K))
     best, log_likelihood, pi, joint = state, *_expected(rows, state)
     total = float(log_likelihood.sum())
     halved = 0
     for _ in range(MOST_ITERATIONS):
         if not halved:
-            counts = rows.known + _summed_by(rows.given[~rows.trusted], joint[~rows.trusted])
+            counts = rows.known + sure + _summed_by(rows.given[~rows.trusted], joint[~rows.trusted])
             expected = pi.sum(axis=0)
             bias = best.bias + (joint.sum(axis=0) - expected - BIAS_ROWS * best.bias) / (expected + BIAS_ROWS)
             scales = _scales(rows, pi, joint, best.between, best.within)
@@ -110,8 +117,13 @@ def fit_candidate(rows: LabelledRows, family: Family, free: NDArray[np.bool_]) -
         transition=best.transition,
         log_likelihood=log_likelihood,
         prior=pi.mean(axis=0),
-        cost=max(0.5 * float(np.log(n)) * size, LEAST_GAIN[family] * n),
+        cost=size if believe_anchors else max(0.5 * float(np.log(n)) * size, LEAST_GAIN[family] * n),
     )
+
+
+def is_evident(anchors: NDArray[np.float64], free: NDArray[np.bool_]) -> bool:
+    """Whether so many anchors ``[predicted, given]`` lie in ``free`` pairs that it can't be the model's doubt."""
+    return bool(anchors[free].sum() >= EVIDENT_SHARE * anchors.sum()) and bool(free.any())
 
 
 def _expected(
