@@ -79,14 +79,27 @@ def anchor_joint(counts: NDArray[np.float64], predicted: NDArray[np.float64]) ->
     return joint
 
 
-def draw_anchor_joints(
-    counts: NDArray[np.float64], predicted: NDArray[np.float64], rng: np.random.Generator
-) -> Iterator[Joint]:
-    """Bootstrap the anchors, class by class."""
+def draw_anchor_measures(
+    counts: NDArray[np.float64],
+    predicted: NDArray[np.float64],
+    membership: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Bootstrap the anchors, class by class: the excess and the noise of each drawn joint, ``[draws, 2]``.
+
+    Both need no more of a class than its labels that are right, a mate's, or another's (``audit/asymmetry.py``).
+    """
+    K = len(counts)
+    mates = membership & ~np.eye(K, dtype=bool)
     total = counts.sum(axis=1)
-    shares = np.where(total[:, None] > 0, counts / np.maximum(total, 1)[:, None], 1 / len(counts))
-    for _ in range(DRAWS):
-        yield anchor_joint(rng.multinomial(total.astype(np.intp), shares).astype(np.float64), predicted)
+    right, inside = counts.diagonal(), np.where(mates, counts, 0.0).sum(axis=1)
+    shares = np.stack([right, inside, np.maximum(total - right - inside, 0)], axis=1) / np.maximum(total, 1)[:, None]
+    shares[total == 0] = [1.0, 0.0, 0.0]
+    drawn = rng.multinomial(total.astype(np.intp), shares, size=(DRAWS, K)) / np.maximum(total, 1)[:, None]
+    drawn *= (predicted / predicted.sum())[:, None]
+    flips = drawn[:, :, 1] + drawn[:, :, 2]
+    excess = (drawn[:, :, 1] - mates.sum(axis=1) / (K - 1) * flips).sum(axis=1)
+    return np.stack([excess, flips.sum(axis=1)], axis=1)
 
 
 def _smoothed(validation_counts: NDArray[np.float64]) -> NDArray[np.float64]:

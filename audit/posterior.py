@@ -50,8 +50,7 @@ def score_rows(
     suggested = np.empty(n, dtype=np.intp)
     counts = np.zeros((K, K))
     confused_by_given = (1 - noise.weight) * noise.transition.T
-    mates = groups.membership.astype(np.float64)
-    np.fill_diagonal(mates, 0.0)
+    mates, is_mate = _mates(groups)
     size = max(1, BLOCK_CELLS // K)
     for start in range(0, n, size):
         block = slice(start, start + size)
@@ -69,7 +68,7 @@ def score_rows(
         wrong = np.maximum(joint.sum(axis=1), LEAST_SHARE)
         total = wrong + right
         log_odds[block] = np.log(wrong) - np.log(right)
-        p_confusable[block] = np.einsum("nk,nk->n", joint, mates[labels]) / total
+        p_confusable[block] = (joint[rows[:, None], mates[labels]] * is_mate[labels]).sum(axis=1) / total
         p_slip[block] = slips * (1 - pi[rows, labels]) / total if noise.weight else 0.0
         joint[rows, labels] = right
         joint *= (~verified / total)[:, None]
@@ -88,6 +87,14 @@ def score_rows(
         kind=np.where(flagged, np.where(p_confusable > p_wrong / 2, "confusable", "unrelated"), "ok"),
         counts=counts,
     )
+
+
+def _mates(groups: SimilarityGroups) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """List the other members of each class's group, ``[K, m]``, and say which entries of the list are filled."""
+    membership = groups.membership & ~np.eye(len(groups.classes), dtype=bool)
+    width = max(int(membership.sum(axis=1).max()), 1)
+    mates = np.argsort(~membership, axis=1, kind="stable")[:, :width]
+    return mates, np.take_along_axis(membership, mates, axis=1)
 
 
 def _summed_by(labels: NDArray[np.intp], joint: NDArray[np.float64]) -> NDArray[np.float64]:

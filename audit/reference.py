@@ -56,7 +56,5 @@ def audit_reference(
     rows = score_rows(evidence.probabilities, evidence.given, evidence.trusted, groups, noise)
     tally = Tally.of(evidence.probabilities, evidence.given, evidence.trusted, rows)
     review = ~evidence.trusted
-    report = report_on(
-        evidence, noise, tally, rows.log_odds[review], rows.p_wrong[review], "reference", np.random.default_rng(seed)
-    )
+    report = report_on(evidence, noise, tally, rows.p_wrong[review], "reference", np.random.default_rng(seed))
     return AuditResult(rows=rows, report=report, noise=noise)

@@ -16,7 +16,7 @@ from audit.joint import (
     anchor_joint,
     confusion_matrix,
     corrected_joint,
-    draw_anchor_joints,
+    draw_anchor_measures,
     draw_corrected_joints,
     is_correctable,
 )
@@ -84,15 +84,14 @@ def report_on(
     evidence: Evidence,
     noise: NoiseModel,
     tally: Tally,
-    log_odds: NDArray[np.float64],
     p_wrong: NDArray[np.float64],
     kind: EvidenceKind,
     rng: np.random.Generator,
 ) -> DataSetReport:
     """Sum up.
 
-    ``evidence`` is the sample that the noise model was fitted on, ``tally`` counts all scored rows, ``log_odds`` and
-    ``p_wrong`` are those of the rows that are not trusted. ``rng`` draws the bootstrap.
+    ``evidence`` is the sample that the noise model was fitted on, ``tally`` counts all scored rows, ``p_wrong`` is
+    that of the rows that are not trusted. ``rng`` draws the bootstrap.
     """
     scored = int(tally.rows.sum())
     rate = noise_in(tally.counts) / scored
@@ -108,7 +107,7 @@ def report_on(
         image_dependent=slips,
         tally=tally,
         rates=_rates(tally, noise),
-        expected_precision=expected_precision(log_odds, p_wrong, int(tally.flagged.sum())),
+        expected_precision=expected_precision(p_wrong, int(tally.flagged.sum())),
         warnings=tuple(
             cautions(
                 evidence,
@@ -125,14 +124,12 @@ def report_on(
     )
 
 
-def expected_precision(
-    log_odds: NDArray[np.float64], p_wrong: NDArray[np.float64], flagged: int
-) -> tuple[tuple[int, float], ...]:
+def expected_precision(p_wrong: NDArray[np.float64], flagged: int) -> tuple[tuple[int, float], ...]:
     """Mean P(wrong) of the top rows at budgets 10, 20, 50, 100, ..., the flagged count, and every row left to review.
 
     The rows are those up for review; where there is none the answer is empty.
     """
-    ranked = p_wrong[np.argsort(-log_odds, kind="stable")]
+    ranked = np.sort(p_wrong)[::-1]
     n = len(ranked)
     budgets = {m * 10**e for e in range(1, len(str(n)) + 1) for m in (1, 2, 5)} | {flagged, n}
     total = np.cumsum(ranked)
@@ -151,19 +148,20 @@ def _measure(
     share = 1 - tally.trusted.sum() / tally.rows.sum()
     if share == 0:
         return Interval(0.0, 0.0, 0.0), Interval(rate, rate, rate)
+    membership = evidence.groups.membership
     if corrected and evidence.validation_counts is not None:
         J = tally.given_by_predicted.astype(np.float64)
         joint = corrected_joint(J / J.sum(), confusion_matrix(evidence.validation_counts))
-        draws = draw_corrected_joints(J, evidence.validation_counts, rng)
+        joints = draw_corrected_joints(J, evidence.validation_counts, rng)
+        drawn = np.array([(excess_in_group(draw, membership), noise_in(draw)) for draw in joints])
         slack = 0.0
     else:
         rows = ~evidence.trusted
         anchors, predicted = anchor_counts(evidence.probabilities[rows], evidence.given[rows])
         joint = anchor_joint(anchors, predicted)
-        draws = draw_anchor_joints(anchors, predicted, rng)
+        drawn = draw_anchor_measures(anchors, predicted, membership, rng)
         slack = UNCORRECTED_ERROR
-    membership = evidence.groups.membership
-    drawn = share * np.array([(excess_in_group(draw, membership), noise_in(draw)) for draw in draws])
+    drawn *= share
     excess = Interval.around(share * excess_in_group(joint, membership), drawn[:, 0])
     counted = Interval.around(share * noise_in(joint), drawn[:, 1])
     return excess, counted.stretched_to(rate).covering(share * np.array(noise.other_rates)).widened(slack)

@@ -38,12 +38,11 @@ def finish(
     fitted = Fit.load(folder, plan, classifier, revision)
     status: Counter[str] = Counter()
     tally = None
-    log_odds, p_wrong, outliers = [], [], 0
+    p_wrong, outliers = [], 0
     for chunk in range(len(plan.chunks)):
         inferred, (scored, summed) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
         tally = summed if tally is None else tally + summed
         status.update(STATUS[code] for code in inferred.status.tolist())
-        log_odds.append(scored.log_odds[~scored.trusted])
         p_wrong.append(scored.p_wrong[~scored.trusted])
         outliers += int(inferred.outlier.sum())
     with aside(answers / ROWS) as part:
@@ -55,7 +54,6 @@ def finish(
         evidence,
         fitted.noise,
         tally,
-        np.concatenate(log_odds),
         np.concatenate(p_wrong),
         fitted.evidence,
         np.random.default_rng(_SEED),

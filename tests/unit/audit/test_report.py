@@ -47,8 +47,8 @@ def test_trusted_rows_are_not_up_for_review() -> None:
     """A trusted row takes no place in a review budget; with none left there is nothing to promise."""
     log_odds = np.array([3.0, 1.0, -1.0])
     p_wrong = 1 / (1 + np.exp(-log_odds))
-    assert expected_precision(log_odds[1:], p_wrong[1:], 1)[0] == (1, p_wrong[1])
-    assert expected_precision(log_odds[3:], p_wrong[3:], 0) == ()
+    assert expected_precision(p_wrong[1:], 1)[0] == (1, p_wrong[1])
+    assert expected_precision(p_wrong[3:], 0) == ()
 
 
 def test_clean_labels_are_left_alone(

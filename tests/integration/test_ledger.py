@@ -1,0 +1,271 @@
+"""The ledger's transitions, on SQLite and on PostgreSQL."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text, update
+
+from service.audits.decisions import DecisionConflictError, DecisionError, Decisions, NewDecision
+from service.jobs.database import DatabaseError, DatabaseUnavailableError, migrate, open_database
+from service.jobs.ledger import AuditBusyError, AuditNotFoundError, Ledger, QuotaError
+from service.jobs.tables import audit, metadata
+
+ONE, TWO = "1" * 16, "2" * 16
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger."""
+    url = request.getfixturevalue("postgres").url if request.param == "postgresql" else None
+    engine = open_database(url, tmp_path)
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+    migrate(engine)
+    yield Ledger(engine)
+    engine.dispose()
+
+
+def submit(ledger: Ledger, audit_id: str = ONE, **limits: Any) -> None:
+    ledger.submit(audit_id, model="m@1", size=10, **limits)
+
+
+def test_the_migrations_make_the_tables_of_the_code(ledger: Ledger) -> None:
+    """What the revisions make is what the code describes, so that no change is left without a revision."""
+    with ledger.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing(ledger: Ledger) -> None:
+    """A second server that starts leaves the audits of the first alone."""
+    submit(ledger)
+    migrate(ledger.engine)
+    assert ledger.state(ONE).status == "queued"
+
+
+def test_tables_of_a_newer_version_are_refused(ledger: Ledger) -> None:
+    """An old version that meets the tables of a newer one says so rather than guess."""
+    with ledger.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="newer than this version"):
+        migrate(ledger.engine)
+
+
+def test_an_audit_goes_through_its_steps(ledger: Ledger) -> None:
+    """Claimed, advanced and ended: at each moment the state says where it stands."""
+    submit(ledger)
+    assert ledger.has_work()
+    claim = ledger.claim("w")
+    assert claim is not None
+    assert (claim.audit_id, claim.step, ledger.todo(claim, "plan")) == (ONE, "plan", [0])
+    ledger.chunk_done(claim, "plan", 0)
+    ledger.advance(claim, "infer", [5, 3])
+    state = ledger.state(ONE)
+    assert (state.status, state.phase, state.done, state.total) == ("running", "looking at images", 0, 8)
+    ledger.chunk_done(claim, "infer", 0)
+    state = ledger.state(ONE)
+    assert state.done == 5
+    assert state.eta_seconds is not None
+    assert ledger.todo(claim, "infer") == [1]
+    ledger.end(claim, "w", "succeeded")
+    state = ledger.state(ONE)
+    assert (state.status, state.phase, state.error) == ("succeeded", "done", None)
+    assert not ledger.has_work()
+
+
+def test_what_is_done_twice_counts_once(ledger: Ledger) -> None:
+    """A chunk marked twice, a step entered twice, an audit ended by one who no longer holds it: nothing changes."""
+    submit(ledger)
+    claim = ledger.claim("w")
+    assert claim is not None
+    for _ in range(2):
+        ledger.advance(claim, "infer", [5, 3])
+        ledger.chunk_done(claim, "infer", 1)
+    assert ledger.state(ONE).done == 3
+    assert ledger.todo(claim, "infer") == [0]
+    ledger.end(claim, "another", "failed", "not mine")
+    assert ledger.state(ONE).status == "running"
+
+
+def test_one_audit_is_claimed_by_one_worker(ledger: Ledger) -> None:
+    """Of many workers that ask at a time each audit goes to exactly one."""
+    for number in range(6):
+        submit(ledger, f"{number:016}")
+    claimed: list[str] = []
+
+    def work(name: str) -> None:
+        while claim := ledger.claim(name):
+            claimed.append(claim.audit_id)
+            ledger.end(claim, name, "succeeded")
+
+    threads = [threading.Thread(target=work, args=(f"w{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == [f"{number:016}" for number in range(6)]
+
+
+def test_a_silent_worker_loses_its_audit(ledger: Ledger) -> None:
+    """After the lease another worker goes on, and the first learns that it must let go."""
+    submit(ledger)
+    assert ledger.claim("first") is not None
+    assert ledger.claim("second") is None
+    assert ledger.beat(ONE, "first")
+    with ledger.engine.begin() as connection:
+        connection.execute(update(audit).values(lease_until=time.time() - 1))
+    assert ledger.claim("second") is not None
+    assert not ledger.beat(ONE, "first")
+    assert ledger.beat(ONE, "second")
+
+
+def test_a_successor_of_the_same_name_goes_on_at_once(ledger: Ledger) -> None:
+    """A worker that is started in place of a dead one need not wait for the lease."""
+    submit(ledger)
+    assert ledger.claim("w") is not None
+    assert ledger.claim("w") is not None
+
+
+def test_a_released_audit_is_free_at_once(ledger: Ledger) -> None:
+    """A worker that is told to stop leaves its audit to the next."""
+    submit(ledger)
+    assert ledger.claim("first") is not None
+    ledger.release(ONE, "first")
+    assert ledger.claim("second") is not None
+
+
+def test_a_waiting_audit_is_cancelled_at_once(ledger: Ledger) -> None:
+    """It never runs; cancelling again is no error."""
+    submit(ledger)
+    assert ledger.cancel(ONE).status == "cancelled"
+    assert ledger.cancel(ONE).status == "cancelled"
+    assert ledger.claim("w") is None
+
+
+def test_a_running_audit_is_cancelled_by_its_worker(ledger: Ledger) -> None:
+    """The next heartbeat says that it must let go; if the worker is dead, the next claim ends it."""
+    submit(ledger)
+    assert ledger.claim("w") is not None
+    assert ledger.cancel(ONE).status == "running"
+    assert not ledger.beat(ONE, "w")
+    with ledger.engine.begin() as connection:
+        connection.execute(update(audit).values(lease_until=time.time() - 1))
+    assert ledger.claim("other") is None
+    assert ledger.state(ONE).status == "cancelled"
+
+
+def test_an_owner_has_a_quota(ledger: Ledger) -> None:
+    """Too many audits that wait, or too many bytes that are kept, are refused, and nothing is queued."""
+    submit(ledger, most_waiting=1)
+    with pytest.raises(QuotaError, match="wait"):
+        submit(ledger, TWO, most_waiting=1)
+    with pytest.raises(QuotaError, match="bytes"):
+        submit(ledger, TWO, most_bytes=19)
+    submit(ledger, TWO, owner="another", most_waiting=1, most_bytes=19)
+    assert [state.id for state in ledger.states()] == [ONE, TWO]
+
+
+def test_a_removed_audit_is_gone_with_all_that_hung_on_it(ledger: Ledger) -> None:
+    """Chunks and decisions go too, its worker must let go, and asking for it is an error."""
+    submit(ledger)
+    claim = ledger.claim("w")
+    assert claim is not None
+    Decisions(ledger.engine).decide(ONE, 0, NewDecision(decision="keep"), 0)
+    ledger.delete(ONE)
+    assert not ledger.beat(ONE, "w")
+    assert ledger.todo(claim, "plan") == []
+    assert Decisions(ledger.engine).current(ONE) == {}
+    for act in (ledger.state, ledger.delete, ledger.cancel):
+        with pytest.raises(AuditNotFoundError):
+            act(ONE)
+
+
+def test_scoring_again_is_another_revision(ledger: Ledger) -> None:
+    """A finished audit is queued from a later step on; one that is under way is not."""
+    submit(ledger)
+    with pytest.raises(AuditBusyError):
+        ledger.rescore(ONE, "fit", [8], 1)
+    claim = ledger.claim("w")
+    assert claim is not None
+    ledger.end(claim, "w", "succeeded")
+    state = ledger.rescore(ONE, "fit", [8], 1)
+    assert (state.status, state.revision) == ("queued", 1)
+    again = ledger.claim("w")
+    assert again is not None
+    assert (again.revision, again.step, ledger.todo(again, "fit")) == (1, "fit", [0])
+
+
+def test_audits_that_ended_long_ago_are_found(ledger: Ledger) -> None:
+    """Only what has ended expires."""
+    submit(ledger)
+    submit(ledger, TWO)
+    ledger.cancel(ONE)
+    assert ledger.ended_before(time.time() + 1) == [ONE]
+    assert ledger.ended_before(time.time() - 60) == []
+
+
+def test_decisions_are_kept_with_their_versions(ledger: Ledger) -> None:
+    """A decision over an older one than the latest is refused with the latest; the history keeps all."""
+    submit(ledger)
+    decisions = Decisions(ledger.engine)
+    first = decisions.decide(ONE, 7, NewDecision(decision="relabel", label="Coat", author="ann"), 0)
+    assert first.version == 1
+    with pytest.raises(DecisionConflictError, match="ann"):
+        decisions.decide(ONE, 7, NewDecision(decision="keep", author="bob"), 0)
+    with pytest.raises(DecisionError, match="no decision of version 3"):
+        decisions.decide(ONE, 8, NewDecision(decision="keep"), 3)
+    second = decisions.decide(ONE, 7, NewDecision(decision="keep", author="bob"), 1)
+    assert decisions.current(ONE) == {7: second}
+    assert decisions.current(ONE, [6, 7]) == {7: second}
+    assert decisions.history(ONE, 7) == [first, second]
+
+
+def test_of_two_decisions_at_a_time_one_is_taken(ledger: Ledger) -> None:
+    """Two reviewers who decide in the same moment: one is told that the other was quicker."""
+    submit(ledger)
+    decisions, outcomes = Decisions(ledger.engine), []
+
+    def decide(author: str) -> None:
+        try:
+            decisions.decide(ONE, 1, NewDecision(decision="keep", author=author), 0)
+            outcomes.append("taken")
+        except DecisionConflictError:
+            outcomes.append("conflict")
+
+    threads = [threading.Thread(target=decide, args=(name,)) for name in "abcdefgh"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["conflict"] * 7 + ["taken"]
+
+
+def test_a_database_that_is_gone_is_said_and_comes_back(postgres: Any, tmp_path: Path) -> None:
+    """While PostgreSQL is down every call says so, without its address; when it is up again, all goes on."""
+    engine = open_database(postgres.url, tmp_path)
+    migrate(engine)
+    ledger = Ledger(engine)
+    known = ledger.states()
+    postgres.stop()
+    try:
+        for _ in range(2):
+            with pytest.raises(DatabaseUnavailableError) as refused:
+                ledger.states()
+            assert str(postgres.sockets) not in str(refused.value)
+    finally:
+        postgres.start()
+    assert ledger.states() == known
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "no url", "oracle+nothing://x"])
+def test_a_database_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
+    """Only SQLite and PostgreSQL are taken, and the message names the setting."""
+    with pytest.raises(DatabaseError, match="LOOKALIKE_DATABASE_URL"):
+        open_database(url, tmp_path)

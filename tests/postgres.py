@@ -1,0 +1,59 @@
+"""A real PostgreSQL server for tests, on a socket of its own; where it is not installed, the tests fail."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NOBODY = 65534
+"""PostgreSQL refuses to run as root."""
+
+
+class Postgres:
+    """A server that can be stopped and started again; nothing but its socket folder can reach it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.sockets, self.log = folder / "data", folder / "s", folder / "log"
+        self._as = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
+        for path in (self.data, self.sockets):
+            path.mkdir(parents=True)
+            if self._as:
+                os.chown(path, NOBODY, NOBODY)
+        self.data.chmod(0o700)
+        if self._as:
+            os.chown(folder, NOBODY, NOBODY)
+            for parent in folder.parents:  # pytest's folders are for their owner alone
+                if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
+                    parent.chmod(0o755)
+        self._run("initdb", "-D", self.data, "-U", "lookalike", "-A", "trust", "--no-sync", "-E", "UTF8")
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://lookalike@/postgres?host={self.sockets}"
+
+    def start(self) -> None:
+        options = f"-k {self.sockets} -c listen_addresses='' -c fsync=off"
+        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.log, "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
+
+    def _run(self, program: str, *arguments: object) -> None:
+        found = shutil.which(program) or next(iter(sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))), None)
+        assert found, f"{program} is missing: apt-get install postgresql"
+        command = [*self._as, str(found), *map(str, arguments)]
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Postgres]:
+    """A server in an empty folder, for the length of a ``with`` block."""
+    server = Postgres(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
