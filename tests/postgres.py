@@ -16,6 +16,7 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         self.data, self.sockets, self.log = folder / "data", folder / "s", folder / "log"
+        self._databases = 0
         self._as = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
         for path in (self.data, self.sockets):
             path.mkdir(parents=True)
@@ -29,9 +30,12 @@ class Postgres:
                     parent.chmod(0o755)
         self._run("initdb", "-D", self.data, "-U", "lookalike", "-A", "trust", "--no-sync", "-E", "UTF8")
 
-    @property
-    def url(self) -> str:
-        return f"postgresql://lookalike@/postgres?host={self.sockets}"
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        self._run("psql", "-q", "-h", self.sockets, "-U", "lookalike", "-c", f"CREATE DATABASE {name}", "postgres")
+        return f"postgresql://lookalike@/{name}?host={self.sockets}"
 
     def start(self) -> None:
         options = f"-k {self.sockets} -c listen_addresses='' -c fsync=off"

@@ -56,7 +56,7 @@ class LocalRunner:
         self._process: subprocess.Popen[str] | None = None
         self._supervisor: threading.Thread | None = None
         self._closing = threading.Event()
-        if ledger.has_work():
+        if settings.database_url or ledger.has_work():  # other servers' audits, or those left by the last
             self.submit("")
 
     def submit(self, audit_id: str) -> None:  # noqa: ARG002 - the ledger knows

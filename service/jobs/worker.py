@@ -103,7 +103,7 @@ class Worker:
             self._fail(claim, str(error))
         except OSError as error:
             if not AuditFolder(self._root / claim.audit_id).path.exists():
-                _log.info("audit %s was removed while it ran", claim.audit_id)
+                self._fail(claim, "the files of this audit are gone")  # unless it was removed: then nobody is told
             elif error.errno in _NO_ROOM:
                 self._fail(claim, "there is no room left to store the answers; free some, and submit the file again")
             else:

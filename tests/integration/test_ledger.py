@@ -22,11 +22,8 @@ ONE, TWO = "1" * 16, "2" * 16
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger."""
-    url = request.getfixturevalue("postgres").url if request.param == "postgresql" else None
+    url = request.getfixturevalue("postgres").database() if request.param == "postgresql" else None
     engine = open_database(url, tmp_path)
-    with engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
     migrate(engine)
     yield Ledger(engine)
     engine.dispose()
@@ -248,7 +245,7 @@ def test_of_two_decisions_at_a_time_one_is_taken(ledger: Ledger) -> None:
 
 def test_a_database_that_is_gone_is_said_and_comes_back(postgres: Any, tmp_path: Path) -> None:
     """While PostgreSQL is down every call says so, without its address; when it is up again, all goes on."""
-    engine = open_database(postgres.url, tmp_path)
+    engine = open_database(postgres.database(), tmp_path)
     migrate(engine)
     ledger = Ledger(engine)
     known = ledger.states()

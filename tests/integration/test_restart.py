@@ -1,42 +1,35 @@
 """Audits across restarts: what was accepted is finished, what is finished stays."""
 
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labels.images.opening import open_image_source
-from models.repository import ModelRepository
-from service.audits import run
 from service.audits.folder import AuditFolder
-from service.audits.jobs import Audits
-from service.audits.run import AuditOptions
-from service.loaded_models import LoadedModels
-from service.settings import Settings
+from service.audits.steps.finish import ROWS
+from service.audits.steps.options import AuditOptions
 
 LABELS = "image,label\n000.png,Coat\n001.png,Trouser\n"
 
 
-def submitted(root: Path, archive: bytes, **changes: Any) -> AuditFolder:
-    """An audit as a server leaves it that was stopped the hard way."""
-    folder = AuditFolder.create(root)
-    (folder.path / "labels.csv").write_text(LABELS)
+def submitted(service: Any, archive: bytes, model: str = "fashion-mnist@1", labels: str = LABELS) -> str:
+    """An audit in the ledger of a service without a worker."""
+    folder = service.services.audits.new_folder()
+    (folder.path / "labels.csv").write_text(labels)
     (folder.path / "images.zip").write_bytes(archive)
-    state = folder.submit(AuditOptions(), "fashion-mnist@1")
-    folder.save(state.model_copy(update=changes))
-    return folder
+    folder.save_options(AuditOptions())
+    service.services.audits.ledger.submit(folder.id, model=model, size=1)
+    return f"/v1/audits/{folder.id}"
 
 
-@pytest.mark.parametrize("status", ["queued", "running"])
-def test_an_unfinished_audit_is_finished_after_the_next_start(
-    start_service: Any, kit: Any, tmp_path: Path, status: str
-) -> None:
-    """An audit that waited or ran when the server died is run again at the next start, and keeps its id."""
-    folder = submitted(tmp_path / "audits", kit.archive, status=status, phase="looking at images", done=1, total=2)
+def test_a_waiting_audit_is_finished_after_the_next_start(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """An audit that waited when the server stopped is run by the next one, and keeps its id."""
+    with start_service(tmp_path, worker="off") as service:
+        location = submitted(service, kit.archive)
+        assert service.http.get(location).json()["status"] == "queued"
     with start_service(tmp_path) as service:
-        assert service.ended(f"/v1/audits/{folder.id}")["status"] == "succeeded"
-        assert len(service.http.get(f"/v1/audits/{folder.id}/rows").json()["rows"]) == 2
+        assert service.ended(location)["status"] == "succeeded"
+        assert len(service.http.get(f"{location}/rows").json()["rows"]) == 2
 
 
 def test_a_finished_audit_is_still_there_after_a_restart(start_service: Any, kit: Any, tmp_path: Path) -> None:
@@ -45,10 +38,11 @@ def test_a_finished_audit_is_still_there_after_a_restart(start_service: Any, kit
         location = service.audit(LABELS, kit.archive)
         parts = [location, f"{location}/report", f"{location}/rows", f"{location}/export?format=csv"]
         before = [service.http.get(part).content for part in parts]
-    written = (tmp_path / "audits" / location.rpartition("/")[2] / run.ROWS).stat().st_mtime_ns
+    rows = tmp_path / "audits" / location.rpartition("/")[2] / ROWS
+    written = rows.stat().st_mtime_ns
     with start_service(tmp_path) as service:
         assert [service.http.get(part).content for part in parts] == before
-    assert (tmp_path / "audits" / location.rpartition("/")[2] / run.ROWS).stat().st_mtime_ns == written
+    assert rows.stat().st_mtime_ns == written
 
 
 def test_a_failed_audit_is_not_run_again(start_service: Any, kit: Any, tmp_path: Path) -> None:
@@ -61,12 +55,14 @@ def test_a_failed_audit_is_not_run_again(start_service: Any, kit: Any, tmp_path:
 
 
 def test_an_audit_whose_model_is_gone_fails_and_says_so(start_service: Any, kit: Any, tmp_path: Path) -> None:
-    """An audit left over for a model that is no longer served fails with the model's name, and the service starts."""
-    folder = submitted(tmp_path / "audits", kit.archive, model="fashion-mnist@7")
+    """An audit left over for a model that is no longer there fails with the model's version, and the next one runs."""
+    with start_service(tmp_path, worker="off") as service:
+        location = submitted(service, kit.archive, "fashion-mnist@7")
     with start_service(tmp_path) as service:
-        state = service.ended(f"/v1/audits/{folder.id}")
+        state = service.ended(location)
         assert state["status"] == "failed"
         assert "'7'" in state["error"]
+        service.audit(LABELS, kit.archive)
 
 
 def test_a_half_received_upload_is_no_audit(start_service: Any, tmp_path: Path) -> None:
@@ -78,63 +74,27 @@ def test_a_half_received_upload_is_no_audit(start_service: Any, tmp_path: Path) 
         assert service.http.get(f"/v1/audits/{folder.id}").status_code == 404
 
 
-class HeldImages:
-    """Images that are only given out when the test says so."""
-
-    def __init__(self) -> None:
-        self.asked, self.go_on = threading.Event(), threading.Event()
-
-    def open(self, path: Path) -> Any:
-        source = open_image_source(path)
-        read = source.read
-
-        def held(name: str) -> bytes:
-            self.asked.set()
-            assert self.go_on.wait(60)
-            return read(name)
-
-        source.read = held  # type: ignore[method-assign]
-        return source
-
-
-def test_a_stop_in_the_middle_loses_nothing(
-    start_service: Any, kit: Any, shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_in_the_middle_loses_nothing(start_service: Any, eventually: Any, kit: Any, tmp_path: Path) -> None:
     """A server stopped while one audit runs and another waits finishes both after the next start."""
-    images = HeldImages()
-    models = LoadedModels(ModelRepository(shipped), Settings(inference_threads=1, device="cpu"))
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(run, "open_image_source", images.open)
-            audits = Audits(tmp_path / "audits", models, max_pixels=10_000)
-            folders = []
-            for _ in range(2):
-                folder = audits.new_folder()
-                (folder.path / "labels.csv").write_text(LABELS)
-                (folder.path / "images.zip").write_bytes(kit.archive)
-                audits.submit(folder, AuditOptions())
-                folders.append(folder)
-            assert images.asked.wait(60)
-            closing = threading.Thread(target=audits.close)
-            closing.start()
-            while not audits._stopping:
-                assert closing.is_alive()
-            images.go_on.set()
-            closing.join(60)
-            assert not closing.is_alive()
-    finally:
-        models.close()
-    assert [folder.state.status for folder in folders] == ["running", "queued"]
-    with start_service(tmp_path) as service:
-        assert [service.ended(f"/v1/audits/{folder.id}")["status"] for folder in folders] == ["succeeded"] * 2
+    labels = kit.labels.read_bytes()
+    with start_service(tmp_path, chunk_rows=5) as service:
+        locations = [service.submit(labels, kit.archive).headers["Location"] for _ in range(2)]
+        eventually(lambda: service.http.get(locations[0]).json()["phase"] == "looking at images", "the first runs")
+    with start_service(tmp_path, chunk_rows=5) as service:
+        states = [service.ended(location) for location in locations]
+        assert [(state["status"], state["done"]) for state in states] == [("succeeded", 600)] * 2
 
 
-def test_an_audit_whose_state_is_damaged_does_not_stop_the_others(start_service: Any, kit: Any, tmp_path: Path) -> None:
-    """A state file that a crash left empty costs its audit alone: the server starts, lists and runs the rest."""
-    damaged = submitted(tmp_path / "audits", kit.archive)
-    (damaged.path / "state.json").write_text("")
-    whole = submitted(tmp_path / "audits", kit.archive)
+@pytest.mark.parametrize("damaged", ["plan/plan.json", "options.json"])
+def test_an_audit_whose_files_are_damaged_costs_itself_alone(
+    start_service: Any, kit: Any, tmp_path: Path, damaged: str
+) -> None:
+    """Files that were damaged while the server was down fail their audit; the others run."""
+    with start_service(tmp_path, worker="off") as service:
+        location, whole = submitted(service, kit.archive), submitted(service, kit.archive)
+    broken = tmp_path / "audits" / location.rpartition("/")[2] / damaged
+    broken.parent.mkdir(exist_ok=True)
+    broken.write_text("{")
     with start_service(tmp_path) as service:
-        assert service.ended(f"/v1/audits/{whole.id}")["status"] == "succeeded"
-        assert [audit["id"] for audit in service.http.get("/v1/audits").json()["audits"]] == [whole.id]
-        assert service.http.get(f"/v1/audits/{damaged.id}").status_code == 404
+        assert service.ended(location)["status"] == "failed"
+        assert service.ended(whole)["status"] == "succeeded"

@@ -120,7 +120,13 @@ def _fit_probe(folder: Path, plan: Plan, given: GivenLabels) -> Probe:
         part = ProbeSums.of(inferred.embeddings[picked], labels, rows[picked], len(plan.classes))
         sums = part if sums is None else sums + part
     assert sums is not None
-    return Probe.fit(sums)
+    probe = Probe.fit(sums)
+    logits, seen = [], []
+    for rows, inferred in judged_chunks(folder, plan):
+        picked = chosen(rows, plan.rows, LIMIT)
+        logits.append(probe.logits(inferred.embeddings[picked], rows[picked]))
+        seen.append(rows[picked])
+    return probe.calibrated(np.concatenate(logits), given.given[np.concatenate(seen)])
 
 
 def _count(folder: Path, plan: Plan, classifier: Classifier | None) -> tuple[int, int]:
