@@ -18,7 +18,7 @@ def aside(path: Path) -> Iterator[Path]:
 
     Two workers on the same object are no harm: both write the same bytes, and a reader finds one of them, whole.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # not its parents: the folder of an audit that was removed must not come back
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         yield part
@@ -43,7 +43,7 @@ def get_arrays(path: Path) -> dict[str, NDArray[Any]]:
 def put_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Let ``fill`` write files into a new folder, then make it ``path``; another worker's may be there already."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    part.mkdir(parents=True)
+    part.mkdir()
     try:
         fill(part)
         for file in part.iterdir():
