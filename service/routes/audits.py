@@ -50,7 +50,7 @@ class AuditList(BaseModel):
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
-                        "required": ["labels", "images"],
+                        "required": ["labels"],
                         "properties": {
                             "labels": {"type": "string", "format": "binary"},
                             "images": {"type": "string", "format": "binary"},
@@ -65,16 +65,20 @@ class AuditList(BaseModel):
 async def submit(request: Request, response: Response, services: UseServices) -> AuditState:
     """Submit a label file (CSV, TSV, JSONL, Parquet) and an archive of images (zip, tar).
 
+    A label file with columns `prob_<class>` needs no images: these are taken as predictions of a model that was
+    cross-validated on the very labels, or with `evidence=reference` of one that never saw them.
+
     Further form fields are named like the options of `lookalike audit`. Follow `Location` for the progress.
     """
     async with read_form(request, services.settings.max_upload_bytes, max_files=_MOST_FILES) as form:
         options = _options(form)
-        labels = _upload(form, "labels", _LABEL_SUFFIXES)
-        images = _upload(form, "images", _ARCHIVE_SUFFIXES)
+        files = [_upload(form, "labels", _LABEL_SUFFIXES)]
+        if "images" in form:
+            files.append(_upload(form, "images", _ARCHIVE_SUFFIXES))
         folder = services.audits.new_folder()
         try:
-            await run_in_threadpool(_save, labels, folder)
-            await run_in_threadpool(_save, images, folder)
+            for file in files:
+                await run_in_threadpool(_save, file, folder)
             state = await run_in_threadpool(services.audits.submit, folder, options)
         except BaseException:
             services.audits.discard(folder)

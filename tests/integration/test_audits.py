@@ -411,7 +411,6 @@ LABELS = ("labels.csv", b"image,label\n000.png,Coat\n")
         ({"labels": LABELS, "images": ("i.zip", b"x")}, {"probabilities": "perhaps"}, "probabilities"),
         ({"labels": ("labels.xlsx", b"x"), "images": ("i.zip", b"x")}, {}, ".parquet"),
         ({"labels": LABELS, "images": ("i.rar", b"x")}, {}, ".zip"),
-        ({"labels": LABELS}, {}, "images"),
         ({"images": ("i.zip", b"x")}, {}, "labels"),
     ],
 )
@@ -479,3 +478,30 @@ def test_an_audit_that_is_not_there_is_a_404(service: Any, whole: str, audit_id:
     answer = service.http.send(request)
     assert answer.status_code == 404
     assert problem_code(answer) in {"audit_not_found", "not_found"}
+
+
+def test_labels_without_images_or_probabilities_fail_with_what_is_missing(service: Any) -> None:
+    """A label file alone, without probability columns, ends as failed and says that the images are missing."""
+    answer = service.http.post("/v1/audits", files={"labels": LABELS})
+    assert answer.status_code == 202
+    state = service.ended(answer.headers["Location"])
+    assert state["status"] == "failed"
+    assert "no images are given" in state["error"]
+
+
+def test_probability_columns_need_no_images(service: Any, kit: Any) -> None:
+    """A file with probabilities is audited by them alone; whether their model saw the labels is for the caller to say."""
+    classes = ["cat", "dog", "horse"]
+    rows = [["label", *(f"prob_{name}" for name in classes)]]
+    for i in range(900):
+        true, given = i % 3, (0 if i % 30 == 1 else i % 3)
+        rows.append([classes[given], *(f"{0.998 if k == true else 0.001}" for k in range(3))])
+    for fields, evidence in (({}, "cross_validated"), ({"evidence": "reference"}, "reference")):
+        files = {"labels": ("labels.csv", csv_text(rows).encode())}
+        location = service.http.post("/v1/audits", files=files, data=fields).headers["Location"]
+        assert service.ended(location)["status"] == "succeeded"
+        report = service.http.get(f"{location}/report").json()
+        assert (report["evidence"], report["model"]) == (evidence, None)
+    assert report["flagged"] == 30
+    page = service.http.get(f"{location}/rows", params={"limit": 30}).json()["rows"]
+    assert {(row["label"], row["suggested_label"]) for row in page} == {("cat", "dog")}
