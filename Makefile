@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test check fmt bench demo-model
+.PHONY: help serve test check fmt bench bench-audit demo-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -27,8 +27,12 @@ fmt: .venv/everything  ## format, and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/everything  ## print the benchmarks' ratios
+bench: .venv/everything  ## print the ratios of serving
 	$(BIN)/python bench/classify.py
+
+bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
+	for each in reference image_dependent asymmetry cross_validated unseen_classes cost; do \
+		OMP_NUM_THREADS=1 $(BIN)/python bench/audit/$$each.py || exit 1; done
 
 demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-store)
 	rm -rf runs/demo
@@ -43,6 +47,10 @@ demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-
 .venv/everything: pyproject.toml constraints.txt | .venv/bin/python
 	$(INSTALL) '.[$(RUNTIME),train,dev]'
 	touch .venv/serving $@
+
+.venv/bench: .venv/everything
+	$(INSTALL) '.[$(RUNTIME),train,dev,bench]'
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -490,7 +490,7 @@ def test_labels_without_images_or_probabilities_fail_with_what_is_missing(servic
 
 
 def test_probability_columns_need_no_images(service: Any, kit: Any) -> None:
-    """A file with probabilities is audited by them alone; whether their model saw the labels is for the caller to say."""
+    """A file with probabilities is audited by them alone; whether their model saw the labels, the caller says."""
     classes = ["cat", "dog", "horse"]
     rows = [["label", *(f"prob_{name}" for name in classes)]]
     for i in range(900):
