@@ -74,7 +74,7 @@ def score_rows(
         joint *= (~verified / total)[:, None]
         joint[rows[verified], labels[verified]] = 1.0
         counts += _summed_by(labels, joint)
-    p_wrong = _sigmoid(log_odds)
+    p_wrong = sigmoid(log_odds)
     p_confusable, p_slip = np.minimum(p_confusable, p_wrong), np.minimum(p_slip, p_wrong)
     flagged = (p_wrong > 0.5) & ~trusted
     return RowScores(
@@ -108,7 +108,8 @@ def _summed_by(labels: NDArray[np.intp], joint: NDArray[np.float64]) -> NDArray[
     return summed
 
 
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-x)) without overflow."""
     small = np.exp(-np.abs(x))
-    sigmoid: NDArray[np.float64] = np.where(x >= 0, 1.0, small) / (1 + small)
-    return sigmoid
+    share: NDArray[np.float64] = np.where(x >= 0, 1.0, small) / (1 + small)
+    return share

@@ -505,3 +505,19 @@ def test_probability_columns_need_no_images(service: Any, kit: Any) -> None:
     assert report["flagged"] == 30
     page = service.http.get(f"{location}/rows", params={"limit": 30}).json()["rows"]
     assert {(row["label"], row["suggested_label"]) for row in page} == {("cat", "dog")}
+
+
+def test_an_image_under_two_labels_is_judged_by_both(service: Any, kit: Any) -> None:
+    """Rows that show one image under different labels are counted, and the odd one out is a duplicate."""
+    rows = [["image", "label"], *([f"{i:03}.png", label] for i, label in enumerate(labels_of(kit)[:40]))]
+    sure = next(i for i, label in enumerate(labels_of(kit)[:40]) if label == "Trouser")
+    rows += [[f"{sure:03}.png", "Trouser"], [f"{sure:03}.png", "Bag"]]
+    location = service.audit(csv_text(rows), kit.archive)
+    report = service.http.get(f"{location}/report").json()
+    assert report["duplicates"] == {"images": 1, "rows": 3, "conflicting": 3}
+    found = all_rows(service, location, kind="duplicate")
+    assert [(row["row"], row["label"], row["suggested_label"]) for row in found] == [(41, "Bag", "Trouser")]
+
+
+def labels_of(kit: Any) -> list[str]:
+    return pl.read_csv(kit.truth)["label"].to_list()

@@ -1,14 +1,15 @@
 """The fourth step, chunk by chunk: what each row's label is worth under the fitted noise model."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.posterior import score_rows
+from audit.posterior import RowScores, score_rows, sigmoid
 from audit.tally import Tally
+from service.audits.steps.duplicates import Duplicates
 from service.audits.steps.files import get_arrays, put_arrays
 from service.audits.steps.fit import Fit
 from service.audits.steps.given import GivenLabels
@@ -62,16 +63,41 @@ def score(
     given, trusted = labels.given[seen], labels.trusted[seen]
     probabilities = fitted.answers.of(inferred, chunk * plan.chunk_rows + seen)
     rows = score_rows(probabilities, given, trusted, fitted.groups, fitted.noise)
+    tally = Tally.of(probabilities, given, trusted, rows)
+    rows, shared = _with_copies(rows, trusted, chunk * plan.chunk_rows + seen, fitted.duplicates)
+    kind = np.where(inferred.outlier, "outlier", rows.kind)
     scored = Scored(
         p_wrong=rows.p_wrong,
         log_odds=rows.log_odds,
         p_confusable=rows.p_confusable,
         flagged=rows.flagged,
         suggested=rows.suggested,
-        kind=np.where(inferred.outlier, "outlier", rows.kind),
+        kind=np.where(shared & rows.flagged, "duplicate", kind),
         trusted=trusted,
         probabilities=probabilities.astype(np.float32)[:, : len(plan.classes) if options.probabilities else 0],
     )
     arrays = {each.name: getattr(scored, each.name) for each in fields(scored)}
-    tally = Tally.of(probabilities, given, trusted, rows)
     put_arrays(scored_file(folder, chunk, revision), arrays | tally.to_arrays())
+
+
+def _with_copies(
+    scores: RowScores, trusted: NDArray[np.bool_], rows: NDArray[np.int64], duplicates: Duplicates
+) -> tuple[RowScores, NDArray[np.bool_]]:
+    """Take the answers of rows whose image bears another label elsewhere from all its labels; say which these are."""
+    shared = np.isin(rows, duplicates.rows)
+    at = np.searchsorted(duplicates.rows, rows[shared])
+    log_odds, p_confusable, suggested = scores.log_odds.copy(), scores.p_confusable.copy(), scores.suggested.copy()
+    log_odds[shared] = duplicates.log_odds[at]
+    p_confusable[shared] = duplicates.p_confusable[at]
+    suggested[shared] = duplicates.suggested[at]
+    p_wrong = np.where(shared, sigmoid(log_odds), scores.p_wrong)
+    flagged = (p_wrong > 0.5) & ~trusted
+    changed = replace(
+        scores,
+        log_odds=log_odds,
+        p_wrong=p_wrong,
+        p_confusable=np.minimum(p_confusable, p_wrong),
+        suggested=suggested,
+        flagged=flagged,
+    )
+    return changed, shared
