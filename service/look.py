@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from labels.images.errors import ImageSourceError, MissingImageError
 from labels.images.source import ImageSource
 from models.images import ImageError, decode_image
+from models.perceptual_hash import LENGTH, describe
 from models.preprocessing import InputSpec, to_input
 from models.training_pixels import pixel_hash
 from service.classifier import Classifier
@@ -31,6 +32,8 @@ class Looks:
     """``[n, D]``."""
     hashes: NDArray[np.uint64]
     """``[n]``: of the model's inputs, as in ``models.training_pixels``."""
+    descriptors: NDArray[np.int16]
+    """``[n, LENGTH]``: by which nearly equal images are found, as in ``models.perceptual_hash``."""
 
 
 def look(
@@ -54,6 +57,7 @@ def look(
         logits=np.concatenate([part.logits for part in parts]),
         embeddings=np.concatenate([part.embeddings for part in parts]),
         hashes=np.concatenate([part.hashes for part in parts]),
+        descriptors=np.concatenate([part.descriptors for part in parts]),
     )
 
 
@@ -61,14 +65,17 @@ def _look_at(names: Sequence[str | None], source: ImageSource, classifier: Class
     spec = classifier.manifest.input
     read = [_read(source, name, spec, max_pixels) for name in names]
     images = [each for each in read if not isinstance(each, str)]
+    descriptors = np.empty((0, LENGTH), dtype=np.int16)
     if images:
-        logits, embeddings = classifier.infer(np.stack(images))
+        pixels = np.stack(images)
+        logits, embeddings = classifier.infer(pixels)
+        descriptors = describe(pixels)
     else:
         widths = len(classifier.manifest.classes), classifier.manifest.embedding_size
         logits, embeddings = (np.empty((0, width), dtype=np.float32) for width in widths)
     status = np.array([each if isinstance(each, str) else "scored" for each in read])
     hashes = np.array([pixel_hash(image) for image in images], dtype=np.uint64)
-    return Looks(status, np.flatnonzero(status == "scored"), logits, embeddings, hashes)
+    return Looks(status, np.flatnonzero(status == "scored"), logits, embeddings, hashes, descriptors)
 
 
 def _read(source: ImageSource, name: str | None, spec: InputSpec, max_pixels: int) -> NDArray[np.uint8] | str:

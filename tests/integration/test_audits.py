@@ -514,7 +514,8 @@ def test_an_image_under_two_labels_is_judged_by_both(service: Any, kit: Any) -> 
     rows += [[f"{sure:03}.png", "Trouser"], [f"{sure:03}.png", "Bag"]]
     location = service.audit(csv_text(rows), kit.archive)
     report = service.http.get(f"{location}/report").json()
-    assert report["duplicates"] == {"images": 1, "rows": 3, "conflicting": 3}
+    assert report["duplicates"]["exact"] == {"clusters": 1, "rows": 3}
+    assert report["duplicates"]["conflicting"] == {"clusters": 1, "rows": 3}
     found = all_rows(service, location, kind="duplicate")
     assert [(row["row"], row["label"], row["suggested_label"]) for row in found] == [(41, "Bag", "Trouser")]
 

@@ -1,5 +1,6 @@
 """Rows that show the same image under different labels: found over all chunks, and judged together."""
 
+import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -7,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from audit.duplicates import clusters, conflicting, score_jointly
+from audit.duplicates import Duplicates, find_duplicates
+from audit.joint_labels import score_jointly
 from audit.noise_model import NoiseModel
 from models.groups import SimilarityGroups
 from service.audits.steps.answers import Answers, judged_chunks
@@ -15,15 +17,13 @@ from service.audits.steps.given import GivenLabels
 
 
 @dataclass(frozen=True)
-class Duplicates:
-    """What is known of the images that come more than once."""
+class SharedImages:
+    """The rows whose image bears another label elsewhere, m of them, and their answers."""
 
-    images: NDArray[np.int64]
-    """``[1]``: how many there are."""
-    copies: NDArray[np.int64]
-    """``[1]``: rows that show them."""
+    summary: NDArray[np.str_]
+    """``[1]``: the counts for the report, as JSON."""
     rows: NDArray[np.int64]
-    """``[m]``, sorted: rows whose image comes with another label too. The rest are their answers."""
+    """``[m]``, sorted row numbers."""
     log_odds: NDArray[np.float64]
     p_confusable: NDArray[np.float64]
     suggested: NDArray[np.intp]
@@ -33,36 +33,38 @@ class Duplicates:
         cls, folder: Path, answers: Answers, given: GivenLabels, groups: SimilarityGroups, noise: NoiseModel
     ) -> Self:
         """Look through all chunks; the file's own probabilities come without images, and so without duplicates."""
-        if answers.plan.basis == "columns":
-            none = np.empty(0)
-            zero = np.zeros(1, dtype=np.int64)
-            return cls(zero, zero, none.astype(np.int64), none, none, none.astype(np.intp))
-        parts = [(rows, inferred.hashes) for rows, inferred in judged_chunks(folder, answers.plan)]
-        rows = np.concatenate([part for part, _ in parts])
-        cluster = clusters(np.concatenate([hashes for _, hashes in parts]))
-        odd = conflicting(cluster, given.given[rows])
+        rows, found = _duplicates(folder, answers, given)
+        odd = np.flatnonzero(found.conflict)
         probabilities: list[NDArray[np.floating]] = [np.empty((0, len(answers.plan.classes)))]
         for numbers, inferred in judged_chunks(folder, answers.plan):
             wanted = np.isin(numbers, rows[odd])
             if wanted.any():
                 probabilities.append(answers.of(inferred.only(wanted), numbers[wanted]))
-        labels = given.given[rows[odd]], given.trusted[rows[odd]]
-        scores = score_jointly(np.concatenate(probabilities), *labels, cluster[odd], groups, noise)
-        inside = cluster[cluster >= 0]
-        return cls(
-            images=np.array([len(np.unique(inside))]),
-            copies=np.array([len(inside)]),
-            rows=rows[odd],
-            log_odds=scores.log_odds,
-            p_confusable=scores.p_confusable,
-            suggested=scores.suggested,
+        scores = score_jointly(
+            np.concatenate(probabilities),
+            given.given[rows[odd]],
+            given.trusted[rows[odd]],
+            found.cluster[odd],
+            groups,
+            noise,
         )
+        summary = np.array([json.dumps(found.to_json())])
+        return cls(summary, rows[odd], scores.log_odds, scores.p_confusable, scores.suggested)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return plain arrays, named ``duplicates.…``."""
-        return {f"duplicates.{each.name}": getattr(self, each.name) for each in fields(self)}
+        """Return plain arrays, named ``shared.…``."""
+        return {f"shared.{each.name}": getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Read what ``to_arrays`` gave."""
-        return cls(**{each.name: arrays[f"duplicates.{each.name}"] for each in fields(cls)})
+        return cls(**{each.name: arrays[f"shared.{each.name}"] for each in fields(cls)})
+
+
+def _duplicates(folder: Path, answers: Answers, given: GivenLabels) -> tuple[NDArray[np.int64], Duplicates]:
+    """Return the numbers of the judged rows, and which of them show equal or nearly equal images."""
+    parts = [(rows, inferred.hashes, inferred.descriptors) for rows, inferred in judged_chunks(folder, answers.plan)]
+    rows, hashes, descriptors = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if answers.plan.basis == "columns":
+        return rows, Duplicates.none(len(rows))
+    return rows, find_duplicates(hashes, descriptors, given.given[rows])

@@ -60,11 +60,7 @@ def finish(
     )
     report: dict[str, Any] = {"rows": plan.rows} | summary.to_json()
     report["outliers"] = outliers
-    report["duplicates"] = {
-        "images": int(fitted.duplicates.images[0]),
-        "rows": int(fitted.duplicates.copies[0]),
-        "conflicting": len(fitted.duplicates.rows),
-    }
+    report["duplicates"] = json.loads(fitted.shared.summary[0])
     report["model"] = None
     if classifier is not None and plan.basis != "columns":
         report["model"] = {"name": classifier.manifest.name, "version": classifier.manifest.version}

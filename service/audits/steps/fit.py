@@ -16,7 +16,7 @@ from audit.sample import LIMIT, chosen
 from models.groups import SimilarityGroups, parse_groups
 from models.training_pixels import were_trained_on
 from service.audits.steps.answers import Answers, judged_chunks, sample
-from service.audits.steps.duplicates import Duplicates
+from service.audits.steps.duplicates import SharedImages
 from service.audits.steps.files import get_arrays, put_arrays
 from service.audits.steps.given import GivenLabels
 from service.audits.steps.infer import STATUS, Inferred
@@ -36,7 +36,7 @@ class Fit:
     groups: SimilarityGroups
     answers: Answers
     noise: NoiseModel
-    duplicates: Duplicates
+    shared: SharedImages
     seen_in_training: int
     """Images that are among those the model was trained on."""
 
@@ -55,7 +55,7 @@ class Fit:
             groups=SimilarityGroups(plan.classes, arrays["membership"]),
             answers=Answers.from_arrays(arrays, plan, classifier),
             noise=NoiseModel.from_arrays(noise),
-            duplicates=Duplicates.from_arrays(arrays),
+            shared=SharedImages.from_arrays(arrays),
             seen_in_training=int(arrays["seen_in_training"]),
         )
 
@@ -67,7 +67,7 @@ class Fit:
             "seen_in_training": np.array(self.seen_in_training),
             **{f"noise.{name}": values for name, values in self.noise.to_arrays().items()},
             **self.answers.to_arrays(),
-            **self.duplicates.to_arrays(),
+            **self.shared.to_arrays(),
         }
 
 
@@ -95,8 +95,8 @@ def fit(folder: Path, plan: Plan, options: AuditOptions, classifier: Classifier 
             seen.probabilities, seen.given, plan.classes, named, trusted=seen.trusted, original=seen.original
         )
         answers, groups, noise = Answers(plan, classifier, probe, cleaner), cleaner.groups, cleaner.noise
-    duplicates = Duplicates.find(folder, answers, given, groups, noise)
-    put_arrays(fit_file(folder, revision), Fit(kind, groups, answers, noise, duplicates, trained_on).to_arrays())
+    shared = SharedImages.find(folder, answers, given, groups, noise)
+    put_arrays(fit_file(folder, revision), Fit(kind, groups, answers, noise, shared, trained_on).to_arrays())
 
 
 def _kind(plan: Plan, options: AuditOptions, trained_on: float) -> EvidenceKind:

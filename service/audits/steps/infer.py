@@ -30,6 +30,8 @@ class Inferred:
     """``[n, D]``; D is 0 without images."""
     hashes: NDArray[np.uint64]
     """``[n]``: exact hashes of the images; zeros where there are none."""
+    descriptors: NDArray[np.int16]
+    """``[n, B]``: by which nearly equal images are found; B is 0 without images."""
     outlier: NDArray[np.bool_]
     """``[n]``: the image is unlike those the model was trained on."""
 
@@ -45,6 +47,7 @@ class Inferred:
             scores=self.scores[picked],
             embeddings=self.embeddings[picked],
             hashes=self.hashes[picked],
+            descriptors=self.descriptors[picked],
             outlier=self.outlier[picked],
         )
 
@@ -99,6 +102,7 @@ def _from_images(
         scores=looks.logits,
         embeddings=looks.embeddings,
         hashes=looks.hashes,
+        descriptors=looks.descriptors,
         outlier=classifier.statistics.is_outlier(looks.embeddings),
     )
 
@@ -112,5 +116,6 @@ def _from_columns(folder: Path, plan: Plan, chunk: int) -> Inferred:
         scores=scores.astype(np.float32),
         embeddings=np.empty((n, 0), dtype=np.float32),
         hashes=np.zeros(n, dtype=np.uint64),
+        descriptors=np.empty((n, 0), dtype=np.int16),
         outlier=np.zeros(n, dtype=bool),
     )

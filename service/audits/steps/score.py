@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from audit.posterior import RowScores, score_rows, sigmoid
 from audit.tally import Tally
-from service.audits.steps.duplicates import Duplicates
+from service.audits.steps.duplicates import SharedImages
 from service.audits.steps.files import get_arrays, put_arrays
 from service.audits.steps.fit import Fit
 from service.audits.steps.given import GivenLabels
@@ -64,7 +64,7 @@ def score(
     probabilities = fitted.answers.of(inferred, chunk * plan.chunk_rows + seen)
     rows = score_rows(probabilities, given, trusted, fitted.groups, fitted.noise)
     tally = Tally.of(probabilities, given, trusted, rows)
-    rows, shared = _with_copies(rows, trusted, chunk * plan.chunk_rows + seen, fitted.duplicates)
+    rows, shared = _with_copies(rows, trusted, chunk * plan.chunk_rows + seen, fitted.shared)
     kind = np.where(inferred.outlier, "outlier", rows.kind)
     scored = Scored(
         p_wrong=rows.p_wrong,
@@ -81,15 +81,15 @@ def score(
 
 
 def _with_copies(
-    scores: RowScores, trusted: NDArray[np.bool_], rows: NDArray[np.int64], duplicates: Duplicates
+    scores: RowScores, trusted: NDArray[np.bool_], rows: NDArray[np.int64], copies: SharedImages
 ) -> tuple[RowScores, NDArray[np.bool_]]:
     """Take the answers of rows whose image bears another label elsewhere from all its labels; say which these are."""
-    shared = np.isin(rows, duplicates.rows)
-    at = np.searchsorted(duplicates.rows, rows[shared])
+    shared = np.isin(rows, copies.rows)
+    at = np.searchsorted(copies.rows, rows[shared])
     log_odds, p_confusable, suggested = scores.log_odds.copy(), scores.p_confusable.copy(), scores.suggested.copy()
-    log_odds[shared] = duplicates.log_odds[at]
-    p_confusable[shared] = duplicates.p_confusable[at]
-    suggested[shared] = duplicates.suggested[at]
+    log_odds[shared] = copies.log_odds[at]
+    p_confusable[shared] = copies.p_confusable[at]
+    suggested[shared] = copies.suggested[at]
     p_wrong = np.where(shared, sigmoid(log_odds), scores.p_wrong)
     flagged = (p_wrong > 0.5) & ~trusted
     changed = replace(

@@ -1,11 +1,7 @@
-from collections import defaultdict
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from audit.duplicates import clusters, conflicting, score_jointly
+from audit.joint_labels import score_jointly
 from audit.noise_model import NoiseModel
 from audit.recalibration import Recalibration
 from models.groups import SimilarityGroups
@@ -23,23 +19,6 @@ NOISE = NoiseModel(
     other_rates=(),
     log_likelihood=0.0,
 )
-
-
-@settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), min_size=1, max_size=40))
-def test_clusters_and_conflicts_are_those_of_a_loop(rows: list[tuple[int, int]]) -> None:
-    """Rows are together if and only if their images are equal, and in conflict where their labels are not."""
-    hashes = np.array([image for image, _ in rows], dtype=np.uint64)
-    labels = np.array([label for _, label in rows])
-    together = defaultdict(list)
-    for number, (image, _) in enumerate(rows):
-        together[image].append(number)
-    found = clusters(hashes)
-    odd = conflicting(found, labels)
-    for number, (image, _) in enumerate(rows):
-        mates = together[image]
-        assert found[number] == (mates[0] if len(mates) > 1 else -1)
-        assert odd[number] == (len({rows[mate][1] for mate in mates}) > 1)
 
 
 def score(given: list[int], trusted: list[bool], p: list[float]) -> np.ndarray:
