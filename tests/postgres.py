@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,19 +16,14 @@ class Postgres:
     """A server that can be stopped and started again; nothing but its socket folder can reach it."""
 
     def __init__(self, folder: Path) -> None:
-        self.data, self.sockets, self.log = folder / "data", folder / "s", folder / "log"
+        self.data, self.sockets, self.log = folder / "data", folder / "s", folder / "data" / "server.log"
         self._databases = 0
         self._as = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
         for path in (self.data, self.sockets):
-            path.mkdir(parents=True)
+            path.mkdir()
             if self._as:
                 os.chown(path, NOBODY, NOBODY)
         self.data.chmod(0o700)
-        if self._as:
-            os.chown(folder, NOBODY, NOBODY)
-            for parent in folder.parents:  # pytest's folders are for their owner alone
-                if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-                    parent.chmod(0o755)
         self._run("initdb", "-D", self.data, "-U", "lookalike", "-A", "trust", "--no-sync", "-E", "UTF8")
 
     def database(self) -> str:
@@ -53,11 +49,14 @@ class Postgres:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Postgres]:
-    """A server in an empty folder, for the length of a ``with`` block."""
-    server = Postgres(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def running() -> Iterator[Postgres]:
+    """A server in a folder of its own, for the length of a ``with`` block; pytest's folders are for their owner alone."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = Postgres(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()

@@ -15,7 +15,7 @@ _spec.loader.exec_module(postgres_server)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def postgres() -> Iterator[Any]:
     """A PostgreSQL server; a test that stops it starts it again."""
-    with postgres_server.running(tmp_path_factory.mktemp("postgres") / "server") as server:
+    with postgres_server.running() as server:
         yield server
