@@ -55,6 +55,7 @@ def _published(reference: str, models: Path | None, images: "NDArray[np.uint8]")
     from service.classifier import Classifier
 
     classifier = Classifier(ModelRepository(models or SHIPPED).resolve(reference))
+    classifier.must_classify()
     logits = np.concatenate([classifier.infer(images[start : start + 500])[0] for start in range(0, len(images), 500)])
     manifest = classifier.manifest
-    return class_probabilities(logits, manifest.similarity_groups, manifest.calibration.temperature)
+    return class_probabilities(logits, manifest.similarity_groups, manifest.temperature)

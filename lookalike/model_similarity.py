@@ -27,6 +27,8 @@ def similarity_by_models(labels: Path, images: Path, classifiers: Sequence[Class
 
     Raises ``SimilarityError`` where the models know different classes, or a class has no readable image.
     """
+    for classifier in classifiers:
+        classifier.must_classify()
     classes = classifiers[0].manifest.classes
     file = read_label_file(labels)
     given = resolve_labels(file, classes).indices
@@ -43,7 +45,7 @@ def similarity_by_models(labels: Path, images: Path, classifiers: Sequence[Class
         missing = np.setdiff1d(np.arange(len(classes)), seen)
         if missing.size:
             raise SimilarityError(f"no readable image is labelled {classes[missing[0]]!r}; each class needs some")
-        probabilities = class_probabilities(looks.logits, manifest.similarity_groups, manifest.calibration.temperature)
+        probabilities = class_probabilities(looks.logits, manifest.similarity_groups, manifest.temperature)
         similarities.append(similarity_from_predictions(probabilities, seen))
         accuracies.append(float(np.mean(probabilities.argmax(axis=1) == seen)))
     return mean_similarity(similarities, accuracies)

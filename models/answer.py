@@ -58,8 +58,10 @@ class Prediction(BaseModel):
     decision: Decision
     group: TopGroup
     groups: list[Group]
-    prediction_set: PredictionSet
-    outlier: bool
+    prediction_set: PredictionSet | None
+    """None where the model is not calibrated: no coverage can be promised."""
+    outlier: bool | None
+    """None where the model is not calibrated: nobody knows its ordinary images."""
     probabilities: dict[str, float]
 
 
@@ -75,13 +77,13 @@ def predictions(
     """Turn a batch's ``[N, K]`` logits and ``[N, D]`` embeddings into answers.
 
     ``level`` in (0, 1] is the probability at which the caller calls an answer sure, and the coverage of the prediction
-    set; ``top_k`` bounds how many classes ``probabilities`` lists.
+    set; ``top_k`` bounds how many classes ``probabilities`` lists. Without calibration the probabilities are the
+    softmax of the logits.
     """
     groups, classes = manifest.similarity_groups, manifest.classes
-    probabilities = class_probabilities(logits, groups, manifest.calibration.temperature)
+    probabilities = class_probabilities(logits, groups, manifest.temperature)
     masses = group_probabilities(probabilities, groups)
-    coverage, threshold = manifest.calibration.conformal.threshold(level)
-    sets = prediction_sets(probabilities, threshold)
+    sets = _sets(probabilities, manifest, level)
     outliers = statistics.is_outlier(embeddings)
 
     answers = []
@@ -105,14 +107,23 @@ def predictions(
                 decision=_decide(classes[top], p[top], group, mass[top], level),
                 group=group,
                 groups=sorted(all_groups, key=lambda each: -each.probability),
-                prediction_set=PredictionSet(
-                    coverage=coverage, classes=[classes[k] for k in _ranked(np.flatnonzero(in_set), p)]
-                ),
-                outlier=bool(outlier),
+                prediction_set=in_set,
+                outlier=None if manifest.calibration is None else bool(outlier),
                 probabilities={classes[k]: _round(p[k]) for k in ranked[:top_k]},
             )
         )
     return answers
+
+
+def _sets(probabilities: NDArray[np.float64], manifest: Manifest, level: float) -> list[PredictionSet | None]:
+    if manifest.calibration is None:
+        return [None] * len(probabilities)
+    coverage, threshold = manifest.calibration.conformal.threshold(level)
+    members = prediction_sets(probabilities, threshold)
+    return [
+        PredictionSet(coverage=coverage, classes=[manifest.classes[k] for k in _ranked(np.flatnonzero(inside), p)])
+        for inside, p in zip(members, probabilities.tolist(), strict=True)
+    ]
 
 
 def _decide(top_class: str, probability: float, group: TopGroup, mass: float, level: float) -> Decision:

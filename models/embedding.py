@@ -44,6 +44,11 @@ class EmbeddingStatistics:
         unfitted = cls(means.astype(np.float32), (vectors / np.sqrt(values)).astype(np.float32), 0.0)
         return cls(unfitted.means, unfitted.whitening, float(np.quantile(unfitted.distance(rest), 1 - ALARM_RATE)))
 
+    @classmethod
+    def unfitted(cls, size: int) -> Self:
+        """Statistics of a D-dimensional embedding that nobody has fitted: by them no image is an outlier."""
+        return cls(np.zeros((1, size), np.float32), np.zeros((size, 0), np.float32), np.inf)
+
     def distance(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Distance to the nearest class mean: ``[N, D]`` to ``[N]``."""
         points = np.asarray(embeddings, dtype=np.float32) @ self.whitening

@@ -68,20 +68,49 @@ class Provenance(_Part):
     libraries: dict[str, str]
 
 
-class Manifest(_Part):
-    """Contents of ``manifest.json``; ``docs/artifact.md`` describes every field."""
+class Imported(_Part):
+    """Where a graph that was made elsewhere comes from, and how it was wrapped."""
 
-    schema_version: Literal[1] = 1
+    file: str
+    sha256: Sha256
+    producer: str
+    """As the file says, for instance ``pytorch 2.14.1``."""
+    opset: int
+    input_type: Literal["float32", "float16", "uint8"]
+    layout: Literal["nchw", "nhwc"]
+    mean: tuple[float, ...]
+    """Taken from each channel's values in 0..1 before they are divided by ``std``; empty for a graph of bytes."""
+    std: tuple[float, ...]
+    logits: str | None
+    """The tensor of the original graph that gives the logits; null for an encoder."""
+    embedding: str
+    """The tensor of the original graph that gives the embedding."""
+    libraries: dict[str, str]
+
+
+class Manifest(_Part):
+    """Contents of ``manifest.json``; ``docs/artifact.md`` describes every field.
+
+    Version 2 of the schema adds imported models, which may lack what only training or calibration can tell.
+    """
+
+    schema_version: Literal[1, 2] = 2
     name: ModelName
     version: ModelVersion
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...]
+    """At least two, or none: an encoder, whose graph has no ``logits``."""
     input: InputSpec
     embedding_size: int = Field(gt=0)
     groups: tuple[tuple[str, ...], ...]
     """The similarity group of each class, in class order."""
-    confidence_labels: ConfidenceLabels
-    calibration: Calibration
-    provenance: Provenance
+    confidence_labels: ConfidenceLabels | None
+    """What it learnt from; null where that is not known."""
+    calibration: Calibration | None
+    """Null: its probabilities are the softmax of its logits, and nobody has checked them."""
+    provenance: Provenance | None = None
+    """Of a model that was trained here."""
+    imported: Imported | None = None
+    """Of a model that was not."""
     metrics: dict[str, float]
     """Figures on the test split, and under ``validation_*`` on the calibration samples."""
     files: dict[str, Sha256]
@@ -92,6 +121,8 @@ class Manifest(_Part):
     def _classes_differ(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(classes)) != len(classes):
             raise ValueError("class names must be unique")
+        if len(classes) == 1:
+            raise ValueError("a classifier has at least two classes, an encoder none")
         return classes
 
     @field_validator("groups")
@@ -104,17 +135,37 @@ class Manifest(_Part):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         size = len(self.classes)
-        if self.confidence_labels.classes != self.classes:
+        if self.confidence_labels is not None and self.confidence_labels.classes != self.classes:
             raise ValueError("confidence_labels are for other classes than the model's")
-        temperature = self.calibration.temperature
-        if temperature.group != temperature.within and not self.similarity_groups.is_partition:
-            raise ValueError("calibration.temperature: two temperatures need groups that partition the classes")
-        if len(self.calibration.confusion) != size or any(len(row) != size for row in self.calibration.confusion):
-            raise ValueError(f"calibration.confusion must be {size} x {size}")
-        missing = {GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS} - self.files.keys()
+        if self.calibration is not None:
+            if self.temperature.group != self.temperature.within and not self.similarity_groups.is_partition:
+                raise ValueError("calibration.temperature: two temperatures need groups that partition the classes")
+            if len(self.calibration.confusion) != size or any(len(row) != size for row in self.calibration.confusion):
+                raise ValueError(f"calibration.confusion must be {size} x {size}")
+            if self.is_encoder:
+                raise ValueError("calibration: an encoder has no probabilities that could be calibrated")
+        if (self.provenance is None) == (self.imported is None):
+            raise ValueError("a model has either provenance (it was trained here) or imported (it was not)")
+        if self.provenance is not None and (self.calibration is None or self.confidence_labels is None):
+            raise ValueError("a model that was trained here has calibration and confidence_labels")
+        missing = self._needed() - self.files.keys()
         if missing:
             raise ValueError(f"files lacks {sorted(missing)}")
         return self
+
+    def _needed(self) -> set[str]:
+        statistics = set() if self.calibration is None else {EMBEDDING_STATISTICS}
+        return {GRAPH} | statistics | (set() if self.provenance is None else {TRAINING_PIXELS})
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether it only embeds images: it knows no classes."""
+        return not self.classes
+
+    @property
+    def temperature(self) -> Temperature:
+        """What logits are divided by: 1 where the model is not calibrated."""
+        return Temperature.single(1.0) if self.calibration is None else self.calibration.temperature
 
     @cached_property
     def similarity_groups(self) -> SimilarityGroups:
@@ -122,6 +173,6 @@ class Manifest(_Part):
         return SimilarityGroups.from_members(self.classes, self.groups)
 
     @property
-    def validation_counts(self) -> NDArray[np.int64]:
-        """Confusion counts ``[true, predicted]`` on the calibration samples, ``[K, K]``."""
-        return np.array(self.calibration.confusion, dtype=np.int64)
+    def validation_counts(self) -> NDArray[np.int64] | None:
+        """Confusion counts ``[true, predicted]`` on the calibration samples, ``[K, K]``; None without calibration."""
+        return None if self.calibration is None else np.array(self.calibration.confusion, dtype=np.int64)

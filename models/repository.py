@@ -57,7 +57,7 @@ class ModelRepository:
         return sorted((path.name for path in _folders(self.root / name) if _fits(_VERSION, path.name)), key=int)
 
     def resolve(self, reference: str | None = None) -> ModelArtifact:
-        """Find ``NAME`` (its latest version), ``NAME@VERSION``, or with None the only model there is.
+        """Find ``NAME`` (its latest version), ``NAME@VERSION``, or with None the only classifier, else the only model.
 
         Reads the manifest but not the graph. Raises ``ModelNotFoundError`` or, for a broken manifest, ``ModelError``.
         """
@@ -65,7 +65,11 @@ class ModelRepository:
         if reference is not None:
             name, at, rest = reference.partition("@")
             version = rest if at else None
-        return self._read(*pick_version({each: self.versions(each) for each in self.names()}, name, version))
+        available = {each: self.versions(each) for each in self.names()}
+        if name is None and len(available) > 1:
+            latest = {each: self._read(each, versions[-1]).manifest for each, versions in available.items() if versions}
+            name = only_classifier(latest)
+        return self._read(*pick_version(available, name, version))
 
     def all(self) -> Iterator[ModelArtifact]:
         """Every version of every model."""
@@ -112,6 +116,15 @@ class ModelRepository:
             shutil.rmtree(staging, ignore_errors=True)
             with suppress(OSError):
                 parent.rmdir()  # only if empty: a failed first version leaves no trace
+
+
+def only_classifier(latest: Mapping[str, Manifest]) -> str | None:
+    """Name of the only model, by the manifests of their latest versions, that knows classes; None: not just one.
+
+    Encoders beside it don't make a request without a model's name ambiguous.
+    """
+    classifiers = [name for name, manifest in latest.items() if not manifest.is_encoder]
+    return classifiers[0] if len(classifiers) == 1 else None
 
 
 def pick_version(available: Mapping[str, Sequence[str]], name: str | None, version: str | None) -> tuple[str, str]:

@@ -18,12 +18,19 @@ from models.repository import ModelArtifact, ModelError, verify
 from models.training_pixels import load_hashes
 
 
+class NotAClassifierError(ModelError):
+    """The model is an encoder."""
+
+
 class DeviceError(LookalikeError):
     """The device asked for is not there."""
 
 
 class Classifier:
-    """One verified model version, loaded. ``infer`` may be called from several threads at once."""
+    """One verified model version, loaded. ``infer`` may be called from several threads at once.
+
+    An encoder is a classifier of no classes: its logits are ``[N, 0]``, and it gives no answers.
+    """
 
     def __init__(self, artifact: ModelArtifact, *, device: str = "auto") -> None:
         """Verify, load and warm; raises ``ModelError`` or ``DeviceError``."""
@@ -32,7 +39,11 @@ class Classifier:
         self._training_pixels = artifact.path / TRAINING_PIXELS
         spec, classes, size = self.manifest.input, len(self.manifest.classes), self.manifest.embedding_size
         try:
-            self.statistics = EmbeddingStatistics.load(artifact.path / EMBEDDING_STATISTICS)
+            self.statistics = (
+                EmbeddingStatistics.load(artifact.path / EMBEDDING_STATISTICS)
+                if EMBEDDING_STATISTICS in self.manifest.files
+                else EmbeddingStatistics.unfitted(size)
+            )
             self._session = _session(artifact.path / GRAPH, device)
             logits, embeddings = self.infer(np.zeros((1, spec.height, spec.width, spec.channels), dtype=np.uint8))
         except LookalikeError:
@@ -52,6 +63,9 @@ class Classifier:
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """uint8 ``[N, H, W, C]`` to logits ``[N, K]`` and embeddings ``[N, D]``."""
+        if self.manifest.is_encoder:
+            (embeddings,) = self._session.run(["embedding"], {"images": images})
+            return np.empty((len(images), 0), dtype=np.float32), embeddings
         logits, embeddings = self._session.run(["logits", "embedding"], {"images": images})
         return logits, embeddings
 
@@ -63,11 +77,33 @@ class Classifier:
         level: float = DEFAULT_LEVEL,
         top_k: int = DEFAULT_TOP_K,
     ) -> list[Prediction]:
-        """Turn what ``infer`` returned into answers."""
+        """Turn what ``infer`` returned into answers; raises ``NotAClassifierError`` for an encoder."""
+        self.must_classify()
         return predictions(logits, embeddings, self.manifest, self.statistics, level=level, top_k=top_k)
 
+    def must_classify(self) -> None:
+        """Raise ``NotAClassifierError`` for an encoder."""
+        if self.manifest.is_encoder:
+            raise NotAClassifierError(
+                f"{self.manifest.name}@{self.manifest.version} is an encoder and knows no classes: name a classifier; "
+                "an encoder serves audits of classes that no model knows"
+            )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a person should know of its answers."""
+        if self.manifest.is_encoder or self.manifest.calibration is not None:
+            return []
+        warning = (
+            f"{self.manifest.name}@{self.manifest.version} is not calibrated: its probabilities may promise too much, "
+            "and there are no prediction sets and outliers; import it again with --calibrate LABELS --images DIR"
+        )
+        return [warning]
+
     def training_pixels(self) -> NDArray[np.uint64]:
-        """Hashes of the images that the model was trained on, sorted."""
+        """Hashes of the images that the model was trained on, sorted; empty where they are not known."""
+        if TRAINING_PIXELS not in self.manifest.files:
+            return np.empty(0, dtype=np.uint64)
         return load_hashes(self._training_pixels)
 
 

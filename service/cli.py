@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from models.answer import Prediction
+    from models.manifest import Manifest
     from models.repository import ModelRepository
     from service.audits.run import Progress
     from service.classifier import Classifier
@@ -67,6 +68,7 @@ def classify(
     from models.preprocessing import to_input
 
     classifier = _classifier(models, model)
+    classifier.must_classify()
     manifest = classifier.manifest
     slots: list[Prediction | ImageError | OSError] = []
     for path in images:
@@ -80,11 +82,14 @@ def classify(
         document = {
             "model": {"name": manifest.name, "version": manifest.version},
             "predictions": [_slot(slot) for slot in slots],
+            **({"warnings": classifier.warnings} if classifier.warnings else {}),
         }
         typer.echo(json.dumps(document, indent=1))
     else:
         for path, slot in zip(images, slots, strict=True):
             typer.echo(f"{path}: {_sentence(slot)}")
+        for warning in classifier.warnings:
+            typer.echo(f"warning: {warning}", err=True)
     if any(isinstance(slot, Exception) for slot in slots):
         raise typer.Exit(1)
 
@@ -179,8 +184,19 @@ def list_models(models: ModelsDir = None, as_json: Json = False) -> None:
         typer.echo(json.dumps([artifact.manifest.model_dump(mode="json") for artifact in artifacts]))
         return
     for artifact in artifacts:
-        made, accuracy = artifact.manifest.provenance, artifact.manifest.metrics.get("accuracy", float("nan"))
-        typer.echo(f"{artifact}  {len(artifact.manifest.classes)} classes  accuracy {accuracy:.4f}  {made.data_set}")
+        typer.echo(f"{artifact}  {_gist(artifact.manifest)}")
+
+
+def _gist(manifest: "Manifest") -> str:
+    """What a model is, in a line."""
+    origin = f"imported from {manifest.imported.file}" if manifest.imported else ""
+    origin = manifest.provenance.data_set if manifest.provenance else origin
+    if manifest.is_encoder:
+        return f"encoder, {manifest.embedding_size} numbers an image  {origin}"
+    metrics = manifest.metrics
+    accuracy = metrics.get("accuracy", metrics.get("validation_accuracy"))
+    known = "not calibrated" if accuracy is None else f"accuracy {accuracy:.4f}"
+    return f"{len(manifest.classes)} classes  {known}  {origin}"
 
 
 @models.command("verify")

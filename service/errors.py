@@ -24,6 +24,7 @@ from service.audits.pictures import PictureNotFoundError
 from service.audits.steps.options import AuditError
 from service.batcher import ClosedError
 from service.bodies import BodyError, BodyTooLargeError
+from service.classifier import NotAClassifierError
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError, QuotaError
 
@@ -41,6 +42,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     ImageSourceError: (422, "images"),
     LabelFileError: (422, "label_file"),
     ModelNotFoundError: (404, "model_not_found"),
+    NotAClassifierError: (422, "not_a_classifier"),
     PictureNotFoundError: (404, "picture_not_found"),
     QuotaError: (429, "quota"),
     ClosedError: (503, "stopping"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models.errors import LookalikeError
 from models.manifest import Manifest
-from models.repository import ModelRepository, pick_version
+from models.repository import ModelRepository, only_classifier, pick_version
 from service.batcher import Batcher
 from service.classifier import Classifier
 from service.settings import Settings
@@ -37,10 +37,12 @@ class LoadedModels:
             versions = self._models.setdefault(classifier.manifest.name, {})
             versions[classifier.manifest.version] = LoadedModel(classifier, batcher)
         if not self._models:
-            raise NoModelsError(f"no models in {repository.root}; set LOOKALIKE_MODELS_DIR or export one")
+            raise NoModelsError(f"no models in {repository.root}; set LOOKALIKE_MODELS_DIR, or export or import one")
 
     def get(self, name: str | None = None, version: str | None = None) -> LoadedModel:
-        """A model by name and version: by default the only model and its latest version."""
+        """A model by name and version: by default the only classifier, else the only model; its latest version."""
+        if name is None:
+            name = only_classifier({each: manifests[-1] for each, manifests in self.manifests().items()})
         name, version = pick_version({each: list(versions) for each, versions in self._models.items()}, name, version)
         return self._models[name][version]
 

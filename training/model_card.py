@@ -4,8 +4,10 @@ from models.manifest import Manifest
 
 
 def model_card(manifest: Manifest) -> str:
-    """Markdown for the artifact's README.md."""
+    """Markdown for the README.md of a model that was trained here."""
     made, metrics, calibration = manifest.provenance, manifest.metrics, manifest.calibration
+    assert made is not None
+    assert calibration is not None
     groups = dict.fromkeys(group for group in manifest.groups if len(group) > 1)
     trusted = f"{made.trusted_samples:,} of them trusted" if made.trusted_samples else "none of them trusted"
     loss = f"{made.loss}{', clamped at zero' if made.clamp else ''}, relaxation {made.relaxation}"

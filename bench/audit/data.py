@@ -33,7 +33,7 @@ class Seen:
 
     def probabilities(self, manifest: Manifest) -> NDArray[np.float64]:
         """Calibrated by the manifest, ``[n, K]``."""
-        return class_probabilities(self.logits, manifest.similarity_groups, manifest.calibration.temperature)
+        return class_probabilities(self.logits, manifest.similarity_groups, manifest.temperature)
 
 
 def shipped() -> Manifest:

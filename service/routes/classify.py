@@ -8,7 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction
 from models.images import ImageError, decode_image
@@ -49,6 +49,8 @@ class ClassifyAnswer(BaseModel):
 
     model: ModelReference
     predictions: list[Prediction | FailedImage]
+    warnings: list[str] = Field(default=[], exclude_if=lambda warnings: not warnings)
+    """Absent where there are none."""
 
 
 @router.post(
@@ -73,7 +75,7 @@ class ClassifyAnswer(BaseModel):
 async def classify(
     request: Request,
     services: UseServices,
-    model: Annotated[str | None, Query(description="Name; default: the only model there is.")] = None,
+    model: Annotated[str | None, Query(description="Name; default: the only classifier.")] = None,
     version: Annotated[str | None, Query(description="Default: the latest.")] = None,
     top_k: Annotated[int, Query(ge=1, description="How many classes `probabilities` lists.")] = DEFAULT_TOP_K,
     level: Annotated[
@@ -85,6 +87,7 @@ async def classify(
     In a multipart request a bad image fails alone, in its own slot; as the whole body it is the request's error.
     """
     loaded = services.models.get(model, version)
+    loaded.classifier.must_classify()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == "multipart/form-data":
         answer = await _classify_form(request, loaded, services, level=level, top_k=top_k)
@@ -148,6 +151,7 @@ async def _classify(
     return ClassifyAnswer(
         model=ModelReference(name=manifest.name, version=manifest.version),
         predictions=[slot or next(following) for slot in slots],
+        warnings=loaded.classifier.warnings,
     )
 
 

@@ -46,7 +46,7 @@ class Answers:
             return inferred.scores
         assert self.classifier is not None
         manifest = self.classifier.manifest
-        return class_probabilities(inferred.scores, manifest.similarity_groups, manifest.calibration.temperature)
+        return class_probabilities(inferred.scores, manifest.similarity_groups, manifest.temperature)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return plain arrays."""

@@ -60,3 +60,23 @@ def make_manifest(manifest_fields: dict[str, Any]) -> Callable[..., Manifest]:
         return Manifest.model_validate(manifest_fields | fields)
 
     return make
+
+
+@pytest.fixture
+def imported_fields(manifest_fields: dict[str, Any]) -> dict[str, Any]:
+    """The JSON form of a classifier that was imported without calibration."""
+    imported = {
+        "file": "clothes.onnx",
+        "sha256": DIGEST,
+        "producer": "pytorch 2.14.1",
+        "opset": 20,
+        "input_type": "float32",
+        "layout": "nchw",
+        "mean": [0.5],
+        "std": [0.25],
+        "logits": "output",
+        "embedding": "flatten",
+        "libraries": {},
+    }
+    unknown = {"provenance": None, "confidence_labels": None, "calibration": None}
+    return manifest_fields | unknown | {"imported": imported, "files": {"model.onnx": DIGEST}}

@@ -148,3 +148,14 @@ def test_each_image_of_a_batch_gets_its_own_answer(make_manifest: Callable[..., 
     found = predictions(logits, np.array([ORDINARY, STRANGE], dtype=np.float32), make_manifest(), STATISTICS)
     assert [(each.top_class, each.outlier) for each in found] == [("Shirt", False), ("Coat", True)]
     assert predictions(logits[:0], np.zeros((0, 2), np.float32), make_manifest(), STATISTICS) == []
+
+
+def test_an_answer_without_calibration_promises_nothing(imported_fields: dict[str, Any]) -> None:
+    """Where nobody calibrated the model there is no prediction set and no outlier, only the softmax of its logits."""
+    manifest = Manifest.model_validate(imported_fields)
+    logits = np.log(np.array([SHIRT_OR_T_SHIRT], dtype=np.float32))
+    embeddings = np.array([STRANGE], dtype=np.float32)
+    (found,) = predictions(logits, embeddings, manifest, EmbeddingStatistics.unfitted(2))
+    assert (found.prediction_set, found.outlier) == (None, None)
+    assert found.probability == pytest.approx(0.55, abs=1e-4)
+    assert found.decision.level == "group"

@@ -88,3 +88,9 @@ def test_statistics_survive_their_file_without_pickles(tmp_path: Path) -> None:
     np.savez(path, means=harmful, whitening=statistics.whitening, threshold=np.float64(1))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         EmbeddingStatistics.load(path)
+
+
+def test_statistics_that_nobody_fitted_call_nothing_an_outlier() -> None:
+    """A model without calibration has no idea of its ordinary images: it raises no alarm."""
+    strange = np.array([[1e9, -1e9, 0.0], [0.0, 0.0, 0.0]])
+    assert EmbeddingStatistics.unfitted(3).is_outlier(strange).tolist() == [False, False]

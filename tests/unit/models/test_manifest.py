@@ -13,6 +13,7 @@ def test_a_manifest_survives_its_file(manifest_fields: dict[str, Any]) -> None:
     manifest = Manifest.model_validate(manifest_fields)
     assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
     assert manifest.similarity_groups.as_lists() == [["Shirt", "T-shirt/top"], ["Coat", "Pullover"]]
+    assert manifest.validation_counts is not None
     assert manifest.validation_counts.sum() == 100
 
 
@@ -26,7 +27,7 @@ def put(fields: dict[str, Any], path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        ("schema_version", 2, "schema_version"),
+        ("schema_version", 3, "schema_version"),
         ("name", "../clothes", "name"),
         ("name", "Clothes", "name"),
         ("version", "0", "version"),
@@ -39,6 +40,9 @@ def put(fields: dict[str, Any], path: str, value: Any) -> None:
         ("groups", [["Shirt", "Boot"], ["T-shirt/top"], ["Coat"], ["Pullover"]], "groups"),
         ("confidence_labels.classes", ["T-shirt/top", "Shirt", "Coat", "Pullover"], "confidence_labels"),
         ("confidence_labels.trusted", [[1, 0, 0, 0]], "confidence_labels"),
+        ("confidence_labels", None, "trained here has calibration and confidence_labels"),
+        ("calibration", None, "trained here has calibration and confidence_labels"),
+        ("provenance", None, "either provenance (it was trained here) or imported"),
         ("calibration.temperature.group", 0, "calibration.temperature.group"),
         ("calibration.confusion", [[1]], "calibration.confusion"),
         ("calibration.n", 0, "calibration.n"),
@@ -69,3 +73,36 @@ def test_two_temperatures_need_a_partition(manifest_fields: dict[str, Any]) -> N
     manifest_fields["groups"] = [["Shirt", "Coat"], ["T-shirt/top", "Shirt"], ["Coat"], ["Pullover"]]
     with pytest.raises(ValidationError, match=r"calibration\.temperature: two temperatures need groups that partition"):
         Manifest.model_validate(manifest_fields)
+
+
+def test_a_manifest_of_the_first_schema_stays_valid(manifest_fields: dict[str, Any]) -> None:
+    """Models that were published before imports were possible are read as they are."""
+    manifest = Manifest.model_validate(manifest_fields | {"schema_version": 1})
+    assert (manifest.schema_version, manifest.is_encoder) == (1, False)
+
+
+def test_an_imported_classifier_needs_no_calibration(imported_fields: dict[str, Any]) -> None:
+    """Without calibration the temperature is 1, there are no validation counts, and the graph is the only file."""
+    manifest = Manifest.model_validate(imported_fields)
+    assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+    assert (manifest.temperature.group, manifest.temperature.within) == (1, 1)
+    assert manifest.validation_counts is None
+
+
+def test_an_encoder_is_a_model_of_no_classes(imported_fields: dict[str, Any], manifest_fields: dict[str, Any]) -> None:
+    """An encoder has no classes, no groups and nothing calibrated; a model of one class is refused."""
+    encoder = imported_fields | {"classes": [], "groups": []}
+    assert Manifest.model_validate(encoder).is_encoder
+    calibration = manifest_fields["calibration"] | {"confusion": []}
+    with pytest.raises(ValidationError, match="no probabilities that could be calibrated"):
+        Manifest.model_validate(encoder | {"calibration": calibration})
+    with pytest.raises(ValidationError, match="at least two classes, an encoder none"):
+        Manifest.model_validate(imported_fields | {"classes": ["Shirt"], "groups": [["Shirt"]]})
+
+
+def test_a_model_is_either_trained_here_or_imported(
+    manifest_fields: dict[str, Any], imported_fields: dict[str, Any]
+) -> None:
+    """A manifest that claims both origins is refused."""
+    with pytest.raises(ValidationError, match="either provenance"):
+        Manifest.model_validate(manifest_fields | {"imported": imported_fields["imported"]})

@@ -210,3 +210,18 @@ def test_picking_names_what_there_is() -> None:
         pick_version(available, "cars", None)
     with pytest.raises(ModelNotFoundError, match=r"model 'clothes' has no version '3'; it has \['1', '2'\]"):
         pick_version(available, "clothes", "3")
+
+
+def test_encoders_beside_it_leave_the_only_classifier_the_default(
+    repository: ModelRepository, publish: Publish, imported_fields: dict[str, Any]
+) -> None:
+    """Importing an encoder does not make requests without a model's name ambiguous."""
+    publish()
+    encoder = imported_fields | {"classes": [], "groups": []}
+    with repository.publishing("encoder") as (version, folder):
+        (folder / GRAPH).write_bytes(b"graph")
+        files = {GRAPH: sha256_of(folder / GRAPH)}
+        manifest = Manifest.model_validate(encoder | {"name": "encoder", "version": version, "files": files})
+        (folder / MANIFEST).write_text(manifest.model_dump_json())
+    assert str(repository.resolve()) == "clothes@1"
+    assert str(repository.resolve("encoder")) == "encoder@1"
