@@ -50,7 +50,7 @@ class Postgres:
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """A server in a folder of its own, for the length of a ``with`` block; pytest's folders are for their owner alone."""
+    """A server in a folder of its own: pytest's folders are for their owner alone."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
