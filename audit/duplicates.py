@@ -48,27 +48,6 @@ class Duplicates:
             "conflicting": {"clusters": self.conflicting_clusters, "rows": int(self.conflict.sum())},
         }
 
-    def suspects(self, given: NDArray[np.integer], p_wrong: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Say which rows of a conflict have another label than the one that most speaks for: ``[n]`` each to ``[n]``.
-
-        What speaks for a label are the rows that have it, each as much as it is likely to be right. Where labels are
-        level, none is the best, and all are suspects.
-        """
-        rows = np.flatnonzero(self.conflict)
-        if not len(rows):
-            return np.zeros(len(given), dtype=bool)
-        pairs, label_of = np.unique(np.stack([self.cluster[rows], given[rows]]), axis=1, return_inverse=True)
-        label_of = label_of.ravel()
-        support = np.bincount(label_of, weights=1 - p_wrong[rows].astype(np.float64))
-        starts = np.flatnonzero(np.diff(pairs[0], prepend=-1))
-        sizes = np.diff(starts, append=len(support))
-        best = np.repeat(np.maximum.reduceat(support, starts), sizes)
-        is_best = np.isclose(support, best, rtol=1e-9, atol=0)
-        level = np.repeat(np.add.reduceat(is_best, starts, dtype=np.int64) > 1, sizes)
-        found = np.zeros(len(given), dtype=bool)
-        found[rows] = (~is_best | level)[label_of]
-        return found
-
 
 def find_duplicates(
     hashes: NDArray[np.uint64], descriptors: NDArray[np.int16], given: NDArray[np.integer]

@@ -113,22 +113,9 @@ def test_a_long_chain_is_one_cluster() -> None:
     assert (found.near_clusters, found.near_rows, found.conflict.all()) == (1, 3000, True)
 
 
-def test_the_label_with_less_evidence_is_suspected() -> None:
-    """Of one image with two labels the one that is likelier wrong is suspected, and both where they are level."""
-    hashes = np.array([1, 1, 1, 2, 2, 3, 3, 4], dtype=np.uint64)
-    labels = np.array([0, 1, 0, 5, 6, 2, 2, 9])
-    found = find_duplicates(hashes, np.empty((8, 0), dtype=np.int16), labels)
-    p_wrong = np.array([0.6, 0.3, 0.6, 0.5, 0.5, 0.9, 0.9, 0.9])
-    suspected = [False, True, False, True, True, False, False, False]
-    np.testing.assert_array_equal(found.suspects(labels, p_wrong), suspected)
-    p_wrong[1] = 0.1
-    suspected[:3] = [True, False, True]
-    np.testing.assert_array_equal(found.suspects(labels, p_wrong), suspected)
-
-
 @pytest.mark.parametrize("found", [Duplicates.none(0), Duplicates.none(3)])
 def test_without_images_there_are_none(found: Duplicates) -> None:
-    """Where rows have no images, no count is above zero and nobody is suspected."""
-    n = len(found.cluster)
+    """Where rows have no images, no count is above zero and no row is in a cluster."""
     assert {value for counts in found.to_json().values() for value in counts.values()} == {0}
-    assert not found.suspects(np.zeros(n, dtype=int), np.zeros(n)).any()
+    assert not found.conflict.any()
+    assert (found.cluster == -1).all()
