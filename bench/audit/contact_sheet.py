@@ -18,9 +18,7 @@ def main() -> None:
     result = audit_reference(p, seen.truth, groups(), model_prior=counts.sum(axis=1), validation_counts=counts, seed=0)
     report, rows = result.report, result.rows
     rate = report.noise_rate
-    print(
-        f"flagged {report.flagged}, noise rate {rate.estimate:.4f} ({rate.low:.4f} to {rate.high:.4f}), {report.asymmetry.verdict}"
-    )
+    print(f"flagged {report.flagged}, noise rate {rate.estimate:.4f} ({rate.low:.4f} to {rate.high:.4f})")
     sheet = Image.new("L", (COLUMNS * SIDE, ROWS * (SIDE + TEXT)), 255)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
     for place, row in enumerate(np.argsort(-rows.log_odds)[: COLUMNS * ROWS].tolist()):
@@ -28,9 +26,10 @@ def main() -> None:
         image = Image.fromarray(seen.images[row, :, :, 0]).resize((SIDE - 8, SIDE - 8), Image.Resampling.NEAREST)
         sheet.paste(image, (x + 4, y + 4))
         given, suggested = manifest.classes[seen.truth[row]], manifest.classes[rows.suggested[row]]
-        draw.text(
-            (x + 4, y + SIDE - 2), f"{row}: {given}\n-> {suggested}\nlog-odds {rows.log_odds[row]:.1f}", fill=0, font=font
-        )
+        text = f"{row}: {given}
+-> {suggested}
+log-odds {rows.log_odds[row]:.1f}"
+        draw.text((x + 4, y + SIDE - 2), text, fill=0, font=font)
     sheet.save(sys.argv[1])
 
 
