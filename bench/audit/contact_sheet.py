@@ -26,9 +26,7 @@ def main() -> None:
         image = Image.fromarray(seen.images[row, :, :, 0]).resize((SIDE - 8, SIDE - 8), Image.Resampling.NEAREST)
         sheet.paste(image, (x + 4, y + 4))
         given, suggested = manifest.classes[seen.truth[row]], manifest.classes[rows.suggested[row]]
-        text = f"{row}: {given}
--> {suggested}
-log-odds {rows.log_odds[row]:.1f}"
+        text = f"{row}: {given}\n-> {suggested}\nlog-odds {rows.log_odds[row]:.1f}"
         draw.text((x + 4, y + SIDE - 2), text, fill=0, font=font)
     sheet.save(sys.argv[1])
 
