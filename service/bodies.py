@@ -22,7 +22,7 @@ class BodyTooLargeError(BodyError):
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body; raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes."""
-    return await _capped(request, limit).body()
+    return await capped(request, limit).body()
 
 
 @asynccontextmanager
@@ -31,7 +31,7 @@ async def read_form(request: Request, limit: int, *, max_files: int) -> AsyncIte
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise BodyError("send the request as multipart/form-data")
     try:
-        form = await _capped(request, limit).form(max_files=max_files, max_fields=32)
+        form = await capped(request, limit).form(max_files=max_files, max_fields=32)
     except HTTPException as error:
         if error.status_code != HTTPStatus.BAD_REQUEST:
             raise
@@ -51,7 +51,8 @@ def uploads(form: FormData, field: str) -> list[UploadFile]:
     return files
 
 
-def _capped(request: Request, limit: int) -> Request:
+def capped(request: Request, limit: int) -> Request:
+    """The request, whose body raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes."""
     if int(request.headers.get("content-length") or 0) > limit:
         raise BodyTooLargeError(f"the body is larger than {limit:,} bytes")
     return Request(request.scope, _counting(request.receive, limit))
