@@ -13,14 +13,23 @@ from service.audits.input_columns import find, renames
 from service.audits.steps.finish import ROWS
 from service.audits.steps.plan import Plan
 
-ExportFormat = Literal["csv", "jsonl", "parquet"]
+ExportFormat = Literal["csv", "csv-spreadsheet", "jsonl", "parquet"]
 ExportLabels = Literal["given", "suggested", "reviewed"]
 
 EXPORT_TYPES: dict[ExportFormat, str] = {
     "csv": "text/csv",
+    "csv-spreadsheet": "text/csv",
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }
+ENDINGS: dict[ExportFormat, str] = {
+    "csv": "csv",
+    "csv-spreadsheet": "spreadsheet.csv",
+    "jsonl": "jsonl",
+    "parquet": "parquet",
+}
+_FORMULA = r"^[=+\-@\t\r]"
+"""With these a spreadsheet takes a cell for a formula, which may send the sheet's content elsewhere (OWASP)."""
 _ORIGINAL, _TRUSTED = "original_label", "trusted"
 
 
@@ -37,11 +46,12 @@ def export(
     ``suggested`` puts the suggestion into the label column of flagged rows and what it said into ``original_label``.
     ``reviewed`` does so with the reviewers' labels and sets ``trusted`` on the rows that they kept or relabelled: an
     audit, or a training, of that file knows what was verified, and what it said before. A column of the input that
-    bears one of these names goes on as ``<name>_input``.
+    bears one of these names goes on as ``<name>_input``. In ``csv-spreadsheet`` text that a spreadsheet would take
+    for a formula is preceded by an apostrophe; the other formats leave every cell as it is.
     """
-    path = folder.path / f"export-{labels}-{edition}.{form}"
+    path = folder.path / f"export-{labels}-{edition}-.{ENDINGS[form]}"
     if not path.exists():
-        for old in folder.path.glob(f"export-{labels}-*.{form}"):
+        for old in folder.path.glob(f"export-{labels}-*-.{ENDINGS[form]}"):
             old.unlink(missing_ok=True)
         table = pl.read_parquet(folder.path / ROWS)
         match labels:
@@ -49,8 +59,14 @@ def export(
                 table = _suggested(folder, table)
             case "reviewed":
                 table = _reviewed(folder, table, decisions)
-        write_table(table, path)
+        write_table(_for_spreadsheets(table) if form == "csv-spreadsheet" else table, path)
     return path
+
+
+def _for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
+    text = pl.col(pl.String)
+    harmless = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
+    return table.with_columns(harmless.name.keep())
 
 
 def _suggested(folder: AuditFolder, table: pl.DataFrame) -> pl.DataFrame:

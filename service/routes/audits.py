@@ -1,7 +1,6 @@
 """Submit audits, follow them, and read their answers."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,27 +10,28 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData, UploadFile
 
 from models.confidence_labels import ConfidenceLabels
 from service.audits.confidence_labels import labels_from_report
-from service.audits.export import EXPORT_TYPES, ExportFormat, ExportLabels, export
-from service.audits.folder import AuditFolder
+from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
 from service.audits.rows import DecisionFilter, RowKind, RowPage, Sort, read_page
 from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
-from service.bodies import BodyError, read_form, uploads
+from service.bodies import BodyError
 from service.jobs.ledger import ENDED, AuditState
 from service.services import UseServices
+from service.uploads import Upload, receive
 
 router = APIRouter(prefix="/v1/audits", tags=["audits"])
 
-_LABEL_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-_MOST_FILES = 8  # two are wanted; some more are let in so that the answer can name the odd one
+_FILES = {
+    "labels": (".csv", ".tsv", ".jsonl", ".parquet"),
+    "images": (".zip", ".tar", ".tar.gz", ".tgz"),
+}
+"""What a client may upload, by the endings of its names."""
 _LOOK_EVERY_SECONDS = 0.5
 _RETRY_MILLISECONDS = 2000
 _PICTURE_HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 class AuditList(BaseModel):
@@ -70,19 +70,14 @@ async def submit(request: Request, response: Response, services: UseServices) ->
 
     Further form fields are named like the options of `lookalike audit`. Follow `Location` for the progress.
     """
-    async with read_form(request, services.settings.max_upload_bytes, max_files=_MOST_FILES) as form:
-        options = _options(form)
-        files = [_upload(form, "labels", _LABEL_SUFFIXES)]
-        if "images" in form:
-            files.append(_upload(form, "images", _ARCHIVE_SUFFIXES))
-        folder = services.audits.new_folder()
-        try:
-            for file in files:
-                await run_in_threadpool(_save, file, folder)
-            state = await run_in_threadpool(services.audits.submit, folder, options)
-        except BaseException:
-            services.audits.discard(folder)
-            raise
+    folder = services.audits.new_folder()
+    try:
+        limit = services.settings.max_upload_bytes
+        upload = await receive(request, folder.path, limit=limit, files=_FILES, texts=AuditOptions.model_fields)
+        state = await run_in_threadpool(services.audits.submit, folder, _options(upload))
+    except BaseException:
+        services.audits.discard(folder)
+        raise
     response.headers["Location"] = f"{router.prefix}/{state.id}"
     return state
 
@@ -214,35 +209,14 @@ async def export_rows(
         return export(folder, format, labels, services.audits.decisions.current(audit_id), edition=edition)
 
     path = await run_in_threadpool(write)
-    return FileResponse(path, media_type=EXPORT_TYPES[format], filename=f"{audit_id}-{labels}.{format}")
+    return FileResponse(path, media_type=EXPORT_TYPES[format], filename=f"{audit_id}-{labels}.{ENDINGS[format]}")
 
 
-def _options(form: FormData) -> AuditOptions:
-    files = [name for name, value in form.items() if isinstance(value, UploadFile) and name not in {"labels", "images"}]
-    if files:
-        raise BodyError(f"{files[0]}: send it as text, not as a file")
-    fields = {name: value for name, value in form.items() if not isinstance(value, UploadFile)}
+def _options(upload: Upload) -> AuditOptions:
+    if "labels" not in upload.files:
+        raise BodyError("send exactly one file in the field `labels`")
     try:
-        return AuditOptions.model_validate(fields)
+        return AuditOptions.model_validate(upload.fields)
     except ValidationError as error:
         first = error.errors()[0]
         raise BodyError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def _upload(form: FormData, field: str, suffixes: tuple[str, ...]) -> tuple[UploadFile, str]:
-    """The one file of a field and the name to keep it under: of the client's name only a known ending is used."""
-    files = uploads(form, field)
-    if len(files) != 1:
-        raise BodyError(f"send exactly one file in the field `{field}`")
-    name = (files[0].filename or "").lower()
-    suffix = next((suffix for suffix in suffixes if name.endswith(suffix)), None)
-    if suffix is None:
-        raise BodyError(f"{field}: the file's name must end in one of {', '.join(suffixes)}")
-    return files[0], f"{field}{suffix}"
-
-
-def _save(upload: tuple[UploadFile, str], folder: AuditFolder) -> None:
-    file, name = upload
-    target = folder.path / name
-    with target.open("wb") as out:
-        shutil.copyfileobj(file.file, out, 1 << 20)

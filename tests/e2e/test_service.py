@@ -177,3 +177,28 @@ def test_what_prevents_the_start_is_said_in_one_line(
     (line,) = result.stderr.splitlines()
     assert line.startswith("lookalike: ")
     assert said in line
+
+
+def test_a_worker_of_its_own_carries_audits_out(lookalike: Any, kit: Any) -> None:
+    """With LOOKALIKE_WORKER=off audits wait for `lookalike worker`, which ends with code 0 when told to stop."""
+    with serving(lookalike.process("serve", "--port", 0, settings={"LOOKALIKE_WORKER": "off"})) as (client, _):
+        files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+        location = client.post("/v1/audits", files=files).headers["Location"]
+        assert client.get(location).json()["status"] == "queued"
+        worker = lookalike.process("worker")
+        try:
+            assert ended(client, location)["status"] == "succeeded"
+            worker.send_signal(signal.SIGTERM)
+            worker.communicate(timeout=WAIT)
+            assert worker.returncode == 0
+        finally:
+            worker.kill()
+            worker.wait(WAIT)
+
+
+def test_tables_are_brought_up_to_date_by_command(lookalike: Any) -> None:
+    """`lookalike migrate` makes the tables, says nothing, and may be run again."""
+    for _ in range(2):
+        result = lookalike("migrate")
+        assert (result.returncode, result.stdout) == (0, "")
+    assert (lookalike.cwd / "data" / "lookalike.db").exists()

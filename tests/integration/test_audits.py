@@ -522,3 +522,16 @@ def test_an_image_under_two_labels_is_judged_by_both(service: Any, kit: Any) -> 
 
 def labels_of(kit: Any) -> list[str]:
     return pl.read_csv(kit.truth)["label"].to_list()
+
+
+def test_formulas_are_disarmed_for_spreadsheets_alone(service: Any, kit: Any) -> None:
+    """``csv-spreadsheet`` puts an apostrophe before what a spreadsheet would run; ``csv`` gives the cell back."""
+    cells = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "a=1", ""]
+    rows = [["image", "label", "note"], *([f"{i:03}.png", "Coat", cell] for i, cell in enumerate(cells))]
+    location = service.audit(csv_text(rows), kit.archive)
+    found = {}
+    for form in ("csv", "csv-spreadsheet"):
+        content = service.http.get(f"{location}/export", params={"format": form}).content.decode()
+        found[form] = [row[2] for row in csv.reader(io.StringIO(content, newline=""))][1:]
+    assert found["csv"] == cells
+    assert found["csv-spreadsheet"] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=1", ""]
