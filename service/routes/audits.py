@@ -14,11 +14,13 @@ from pydantic import BaseModel, ValidationError
 from models.confidence_labels import ConfidenceLabels
 from service.audits.confidence_labels import labels_from_report
 from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
+from service.audits.folder import AuditFolder
 from service.audits.rows import DecisionFilter, RowKind, RowPage, Sort, read_page
 from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
 from service.bodies import BodyError
 from service.jobs.ledger import ENDED, AuditState
+from service.mounted_images import find_mounted
 from service.services import UseServices
 from service.uploads import Upload, receive
 
@@ -54,6 +56,7 @@ class AuditList(BaseModel):
                         "properties": {
                             "labels": {"type": "string", "format": "binary"},
                             "images": {"type": "string", "format": "binary"},
+                            "dataset": {"type": "string"},
                         }
                         | {name: {"type": "string"} for name in AuditOptions.model_fields},
                     }
@@ -65,6 +68,8 @@ class AuditList(BaseModel):
 async def submit(request: Request, response: Response, services: UseServices) -> AuditState:
     """Submit a label file (CSV, TSV, JSONL, Parquet) and an archive of images (zip, tar).
 
+    Instead of `images`, `dataset` may name a folder of images that the operator mounted.
+
     A label file with columns `prob_<class>` needs no images: these are taken as predictions of a model that was
     cross-validated on the very labels, or with `evidence=reference` of one that never saw them.
 
@@ -73,8 +78,11 @@ async def submit(request: Request, response: Response, services: UseServices) ->
     folder = services.audits.new_folder()
     try:
         limit = services.settings.max_upload_bytes
-        upload = await receive(request, folder.path, limit=limit, files=_FILES, texts=AuditOptions.model_fields)
-        state = await run_in_threadpool(services.audits.submit, folder, _options(upload))
+        texts = {"dataset", *AuditOptions.model_fields}
+        upload = await receive(request, folder.path, limit=limit, files=_FILES, texts=texts)
+        options = _options(upload)
+        await run_in_threadpool(_mount, upload, folder, services.settings.datasets_dir)
+        state = await run_in_threadpool(services.audits.submit, folder, options)
     except BaseException:
         services.audits.discard(folder)
         raise
@@ -216,7 +224,15 @@ def _options(upload: Upload) -> AuditOptions:
     if "labels" not in upload.files:
         raise BodyError("send exactly one file in the field `labels`")
     try:
-        return AuditOptions.model_validate(upload.fields)
+        return AuditOptions.model_validate({name: text for name, text in upload.fields.items() if name != "dataset"})
     except ValidationError as error:
         first = error.errors()[0]
         raise BodyError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _mount(upload: Upload, folder: AuditFolder, datasets: Path | None) -> None:
+    """Let the folder that the upload names stand for its images."""
+    if "dataset" in upload.fields:
+        if "images" in upload.files:
+            raise BodyError("send either `images` or `dataset`, not both")
+        (folder.path / "images").symlink_to(find_mounted(datasets, upload.fields["dataset"]))
