@@ -10,6 +10,7 @@ import lookalike.confidence_labels
 import service.cli
 import training.cli
 from lookalike.evaluate import evaluate
+from lookalike.import_model import import_model
 from models.errors import LookalikeError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command()(service.cli.classify)
 app.command()(service.cli.audit)
 app.command()(service.cli.worker)
 app.command()(service.cli.migrate)
+service.cli.models.command("import")(import_model)
 app.add_typer(service.cli.models, name="models")
 app.add_typer(lookalike.confidence_labels.app, name="confidence-labels")
 app.command()(training.cli.train)
