@@ -1,4 +1,4 @@
-"""The 40 labels of Fashion-MNIST's own test split that an audit doubts most, as one picture: ``contact_sheet.py FILE``."""
+"""The 40 labels of Fashion-MNIST's own test split that an audit doubts most, as one picture: give the file to write."""
 
 import sys
 
