@@ -33,6 +33,14 @@ class Interval:
         """Return the interval with ``slack`` added on both sides."""
         return Interval(self.estimate, self.low - slack, self.high + slack)
 
+    def holds(self, value: float) -> bool:
+        """Whether the interval contains a value."""
+        return self.low <= value <= self.high
+
+    def times(self, share: float) -> "Interval":
+        """Return the interval in another unit."""
+        return Interval(self.estimate * share, self.low * share, self.high * share)
+
     def clipped(self, low: float, high: float) -> "Interval":
         """Return the part of the interval that can be: each of the three numbers, cut to ``[low, high]``."""
         return Interval(*(min(max(value, low), high) for value in (self.estimate, self.low, self.high)))

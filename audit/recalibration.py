@@ -115,6 +115,11 @@ def shifted_prior(probabilities: NDArray[np.floating], model_prior: NDArray[np.f
     return prior
 
 
+def smoothing_of(counts: NDArray[np.float64], rows: int) -> float:
+    """Return the counts that weigh as much as the model's promise, which itself is a sum over so many rows only."""
+    return SMOOTHING_COUNTS * max(1.0, float(counts.sum()) / rows)
+
+
 def confusion_factors(
     weights: NDArray[np.floating], predicted: NDArray[np.intp], counts: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -127,7 +132,7 @@ def confusion_factors(
     bounds = np.searchsorted(predicted[order], np.arange(K + 1))
     weights = weights[order]
     scale = counts.sum() / len(weights)
-    smoothing = SMOOTHING_COUNTS * max(1.0, scale)  # the promise, too, is a sum over so many rows only
+    smoothing = smoothing_of(counts, len(weights))
     factors = np.ones((K, K))
     for k in np.flatnonzero(np.diff(bounds)):
         rows = weights[bounds[k] : bounds[k + 1]]

@@ -22,6 +22,7 @@ from audit.joint import (
 )
 from audit.noise_model import NoiseModel
 from audit.tally import Tally
+from audit.two_rates import likely_measures
 from models.groups import SimilarityGroups
 
 EvidenceKind = Literal["reference", "cross_validated"]
@@ -139,11 +140,12 @@ def expected_precision(p_wrong: NDArray[np.float64], flagged: int) -> tuple[tupl
 def _measure(
     evidence: Evidence, noise: NoiseModel, tally: Tally, rate: float, rng: np.random.Generator, *, corrected: bool
 ) -> tuple[Interval, Interval]:
-    """Return the excess, and the noise rate: the fitted estimate, with an interval from counting.
+    """Return the excess, and the noise rate: the fitted estimate, with an interval that covers what other ways find.
 
-    Counting ignores how sure the model is, so its interval is wide; both ways may be off when their assumptions are, so
-    the interval covers the counted one where the two differ, and the rates of the annotators that the labels can't tell
-    from the one chosen. It never shrinks because rates stop at 0.
+    Counting predictions assumes least, but pays for every confusion of the model; the likelihood of two rates
+    (``audit/two_rates.py``) is more exact and takes its place where counting doesn't contradict it, for the rate only
+    where no annotator errs on hard images. The interval of the rate covers the estimate, and the rates of the
+    annotators that the labels can't tell from the one chosen. It never shrinks because rates stop at 0.
     """
     share = 1 - tally.trusted.sum() / tally.rows.sum()
     if share == 0:
@@ -163,8 +165,15 @@ def _measure(
         slack = UNCORRECTED_ERROR
     drawn *= share
     excess = Interval.around(share * excess_in_group(joint, membership), drawn[:, 0])
-    counted = Interval.around(share * noise_in(joint), drawn[:, 1])
-    return excess, counted.stretched_to(rate).covering(share * np.array(noise.other_rates)).widened(slack)
+    measured = Interval.around(share * noise_in(joint), drawn[:, 1])
+    if corrected and evidence.validation_counts is not None and not noise.recalibration.is_shifted:
+        likely = likely_measures(evidence, noise.recalibration, evidence.validation_counts)
+        likely_excess, likely_rate = (interval.times(share) for interval in likely)
+        contradicted = not excess.holds(likely_excess.estimate)
+        excess = excess.covering(np.array([likely_excess.estimate])) if contradicted else likely_excess
+        if measured.holds(likely_rate.estimate) and not noise.weight:
+            measured = likely_rate
+    return excess, measured.stretched_to(rate).covering(share * np.array(noise.other_rates)).widened(slack)
 
 
 def _image_dependent(noise: NoiseModel, tally: Tally) -> Interval:
