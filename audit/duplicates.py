@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.components import Components
-from models.perceptual_hash import NEAR, TABLES, cells
+from models.perceptual_hash import NEAR, TABLES, cells, is_blank
 
 _WINDOW = 64
 """Within a cell an image is compared with so many that follow it: a cell full of blank images costs no more."""
@@ -22,7 +22,7 @@ class Duplicates:
     cluster: NDArray[np.int64]
     """``[n]``: the cluster's number, counted by first rows, or -1 for an image that is there once."""
     conflict: NDArray[np.bool_]
-    """``[n]``: the rows of the cluster don't all have the same label."""
+    """``[n]``: the rows of the cluster don't all have the same label, though something can be seen on their images."""
     exact_clusters: int
     """Images that are there more than once, pixel for pixel."""
     exact_rows: int
@@ -66,12 +66,13 @@ def find_duplicates(
     if descriptors.shape[1]:
         _link_near(descriptors, first, linked)
     root = linked.roots()[image]
+    blank = is_blank(descriptors) if descriptors.shape[1] else np.zeros(len(root), dtype=bool)
     size, images = (np.bincount(each, minlength=len(first))[root] for each in (root, linked.roots()))
     cluster = _number(root, size > 1)
     near = images > 1
     return Duplicates(
         cluster=cluster,
-        conflict=_differs(root, given),
+        conflict=_differs(root, given) & ~blank,
         exact_clusters=int((copies > 1).sum()),
         exact_rows=int(copies[copies > 1].sum()),
         near_clusters=len(np.unique(cluster[near])),

@@ -30,6 +30,7 @@ NEAR = round(_RADIUS * _UNIT)
 """Distance of descriptors up to which two images are near duplicates."""
 LENGTH = 1 + _FREQUENCIES * (_FREQUENCIES + 1) // 2 + _COLOUR_FREQUENCIES * (_COLOUR_FREQUENCIES + 1)
 """Coordinates of a descriptor: contrast, brightness and low frequencies, those of two colour differences."""
+_BLANK = round(float(np.log1p(1 / _FAINT)) / _GAIN * NEAR)
 TABLES = 8
 _PROJECTIONS = 14
 _STEP = round(0.45 * _UNIT)
@@ -54,6 +55,12 @@ def describe(images: NDArray[np.uint8]) -> NDArray[np.int16]:
     )
     descriptors: NDArray[np.int16] = np.rint(np.hstack(coordinates) * _UNIT).astype(np.int16)
     return descriptors
+
+
+def is_blank(descriptors: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """Whether nothing can be seen on an image, for less than one grey level of contrast: ``[n, LENGTH]`` to ``[n]``."""
+    blank: NDArray[np.bool_] = descriptors[:, 0] < _BLANK
+    return blank
 
 
 def cells(descriptors: NDArray[np.int16], table: int) -> NDArray[np.uint64]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from labels.fashion_mnist import find_fashion_mnist, read_fashion_mnist
-from models.perceptual_hash import LENGTH, NEAR, TABLES, cells, describe
+from models.perceptual_hash import LENGTH, NEAR, TABLES, cells, describe, is_blank
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,14 @@ def test_colours_and_brightness_are_told_apart() -> None:
     black, grey = np.zeros((1, 32, 32, 1), dtype=np.uint8), np.full((1, 32, 32, 1), 60, dtype=np.uint8)
     assert distance(describe(black), describe(grey)) > NEAR
     np.testing.assert_array_equal(describe(grey), describe(np.repeat(grey, 3, axis=3)))
+
+
+def test_only_images_on_which_nothing_can_be_seen_are_blank(items: NDArray[np.uint8]) -> None:
+    """One grey with a little noise is blank whatever the grey; no photograph is, however dark."""
+    noise = np.random.default_rng(0).normal(0, 2, (256, 28, 28, 1))
+    greys = np.arange(256)[:, None, None, None]
+    assert is_blank(describe(np.clip(greys + noise, 0, 255).astype(np.uint8))).all()
+    assert not is_blank(describe(items // 4)).any()
 
 
 def test_cells_depend_on_nothing_but_the_descriptor(items: NDArray[np.uint8]) -> None:
