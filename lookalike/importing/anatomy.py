@@ -91,7 +91,7 @@ def find_parts(graph: onnx.GraphProto, *, classifies: bool, embedding: str | Non
         return Parts(embedding, None, embedding)
     output = _output("logits", outputs, "logits: export the model with one output, or with one of that name")
     logits = _before_softmax(graph, output)
-    if embedding is None and "embedding" in outputs:
+    if embedding is None and "embedding" in outputs and output != "embedding":
         embedding = "embedding"
     return Parts(output, logits, embedding or _before_head(graph, logits) or logits)
 

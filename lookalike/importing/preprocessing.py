@@ -61,7 +61,7 @@ def _resize(rule: str | None, side: int) -> int:
         value = 0
     if 0 < value <= 1 and "." in rule:
         return int(side / value)
-    if value < 1 or value != int(value):
+    if not 1 <= value < 1e6 or value != int(value):
         raise ModelImportError(f"--resize {rule}: write pixels such as 256, or the crop's share such as 0.875")
     return int(value)
 
