@@ -1,6 +1,7 @@
 """What each row's label is worth: P(true class | image, given label), and the answers read from it."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,8 @@ class RowScores:
     """``[n]``, ``p_wrong`` > 0.5 and not trusted."""
     kind: NDArray[np.str_]
     """``[n]`` of ``Kind``: ``ok`` if not flagged, else where most of ``p_wrong`` lies."""
+    predicted: NDArray[np.intp]
+    """``[n]``, the class that the model itself holds most probable."""
     counts: NDArray[np.float64]
     """``[true, given]``: expected number of rows; trusted rows lie on the diagonal."""
 
@@ -47,21 +50,23 @@ def score_rows(
     """Score n rows of probabilities ``[n, K]`` under a noise model. Rows are independent: any chunk gives the same."""
     n, K = probabilities.shape
     log_odds, p_confusable, p_slip = np.empty(n), np.empty(n), np.empty(n)
-    suggested = np.empty(n, dtype=np.intp)
-    counts = np.zeros((K, K))
+    suggested, predicted = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.intp)
+    counts = np.zeros((K, K))  # [given, true]
     confused_by_given = (1 - noise.weight) * noise.transition.T
     mates, is_mate = _mates(groups)
+    order = np.argsort(given, kind="stable")  # rows of one label lie together: their transition stays in the cache
     size = max(1, BLOCK_CELLS // K)
     for start in range(0, n, size):
-        block = slice(start, start + size)
-        labels, verified = given[block], trusted[block]
-        rows = np.arange(len(labels))
-        pi = noise.recalibration.apply(probabilities[block])
-        factor = confused_by_given[labels]
+        block = order[start : start + size]
+        labels, rows = given[block], np.arange(len(block))
+        seen = probabilities[block]
+        predicted[block] = seen.argmax(axis=1)
+        pi = noise.recalibration.apply(seen, predicted[block])
+        joint = confused_by_given[labels]
         if noise.weight:
             slips = noise.weight * noise.annotator(pi, labels)
-            factor += slips[:, None]
-        joint = pi * factor  # P(true, given) up to a constant
+            joint += slips[:, None]
+        joint *= pi  # P(true, given) up to a constant
         right = joint[rows, labels]
         joint[rows, labels] = 0.0
         suggested[block] = joint.argmax(axis=1)
@@ -71,9 +76,10 @@ def score_rows(
         p_confusable[block] = (joint[rows[:, None], mates[labels]] * is_mate[labels]).sum(axis=1) / total
         p_slip[block] = slips * (1 - pi[rows, labels]) / total if noise.weight else 0.0
         joint[rows, labels] = right
-        joint *= (~verified / total)[:, None]
-        joint[rows[verified], labels[verified]] = 1.0
-        counts += _summed_by(labels, joint)
+        share = ~trusted[block] / total
+        for first, last in pairwise([0, *(np.flatnonzero(np.diff(labels)) + 1), len(labels)]):
+            counts[labels[first]] += share[first:last] @ joint[first:last]
+    counts[np.diag_indices(K)] += np.bincount(given[trusted], minlength=K)
     p_wrong = sigmoid(log_odds)
     p_confusable, p_slip = np.minimum(p_confusable, p_wrong), np.minimum(p_slip, p_wrong)
     flagged = (p_wrong > 0.5) & ~trusted
@@ -85,7 +91,8 @@ def score_rows(
         suggested=suggested,
         flagged=flagged,
         kind=np.where(flagged, np.where(p_confusable > p_wrong / 2, "confusable", "unrelated"), "ok"),
-        counts=counts,
+        predicted=predicted,
+        counts=counts.T.copy(),
     )
 
 
@@ -95,17 +102,6 @@ def _mates(groups: SimilarityGroups) -> tuple[NDArray[np.intp], NDArray[np.bool_
     width = max(int(membership.sum(axis=1).max()), 1)
     mates = np.argsort(~membership, axis=1, kind="stable")[:, :width]
     return mates, np.take_along_axis(membership, mates, axis=1)
-
-
-def _summed_by(labels: NDArray[np.intp], joint: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the rows of ``joint`` ``[n, K]`` by their label: ``[true, given]``."""
-    K = joint.shape[1]
-    order = np.argsort(labels, kind="stable")
-    present, first = np.unique(labels[order], return_index=True)
-    summed = np.zeros((K, K))
-    if len(present):
-        summed[:, present] = np.add.reduceat(joint[order], first, axis=0).T
-    return summed
 
 
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

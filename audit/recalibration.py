@@ -13,6 +13,7 @@ Two corrections, both without looking at a given label, so that wrong labels can
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -48,12 +49,20 @@ class Recalibration:
         """Whether these images are harder for the model than its validation images: then their counts mean little."""
         return bool(self.sureness < self.promised - HARDER)
 
-    def apply(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Correct ``[n, K]`` probabilities; the rows sum to 1, no entry is 0."""
-        corrected = np.maximum(probabilities, LEAST_PROBABILITY).astype(np.float64, copy=False)
-        corrected = corrected * (self.factors[probabilities.argmax(axis=1)] * self.prior_ratio)
-        normalised: NDArray[np.float64] = corrected / corrected.sum(axis=1, keepdims=True)
-        return normalised
+    def apply(
+        self, probabilities: NDArray[np.floating], predicted: NDArray[np.intp] | None = None
+    ) -> NDArray[np.float64]:
+        """Correct ``[n, K]`` probabilities; the rows sum to 1, no entry is 0. ``predicted`` is their argmax."""
+        corrected: NDArray[np.float64] = np.maximum(probabilities, LEAST_PROBABILITY).astype(np.float64, copy=False)
+        if self._corrects_confusion:
+            corrected *= self.factors[probabilities.argmax(axis=1) if predicted is None else predicted]
+        corrected *= self.prior_ratio
+        corrected /= corrected.sum(axis=1, keepdims=True)
+        return corrected
+
+    @cached_property
+    def _corrects_confusion(self) -> bool:
+        return bool((self.factors != 1).any())
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return plain arrays, from which ``from_arrays`` makes the same again."""
@@ -103,6 +112,7 @@ def shares_differ(here: NDArray[np.integer], there: NDArray[np.floating]) -> boo
 def shifted_prior(probabilities: NDArray[np.floating], model_prior: NDArray[np.float64]) -> NDArray[np.float64]:
     """Class shares ``[K]`` by EM on unlabelled images (Saerens et al. 2002), a row a class drawn from the model's."""
     K, n = len(model_prior), len(probabilities)
+    probabilities = probabilities.astype(np.float64, copy=False)
     prior = model_prior
     for _ in range(MOST_ITERATIONS):
         weight = prior / model_prior

@@ -37,7 +37,7 @@ class Tally:
     ) -> Self:
         """Sum up the rows of a chunk."""
         K = probabilities.shape[1]
-        cells = given[~trusted] * K + probabilities[~trusted].argmax(axis=1)
+        cells = given[~trusted] * K + scores.predicted[~trusted]
         return cls(
             rows=np.bincount(given, minlength=K),
             trusted=np.bincount(given[trusted], minlength=K),
