@@ -54,22 +54,35 @@ def grouped_transition(
     """Return the M step of the grouped family; ``free`` pairs have own rates."""
     K = len(counts)
     rows = counts.sum(axis=1)
-    outside = ~free & ~np.eye(K, dtype=bool)
-    transition = np.zeros((K, K))
-    for pairs in (free, outside):
-        width = pairs.sum(axis=1)
-        if not width.any():
-            continue
-        errors = np.where(pairs, counts, 0.0)
-        if pairs is outside:
-            errors = np.where(pairs, (errors.sum(axis=1) / np.maximum(width, 1))[:, None], 0.0)
-        common = max(float(errors.sum()) - CHANCE_ROWS, 0.0) / max(float(rows @ width), 1.0)
-        rates = (errors + pooling * common) / (rows[:, None] + pooling)
-        transition[pairs] = np.maximum(rates[pairs], LEAST_RATE / K)
+    true, given = np.nonzero(free)
+    width = np.bincount(true, minlength=K)
+    others = K - 1 - width
+    found = counts[true, given]
+    elsewhere = np.maximum(rows - counts.diagonal() - np.bincount(true, weights=found, minlength=K), 0.0)
+    inside = _drawn_together(found, rows[true], _common(found.sum(), rows @ width), pooling, K)
+    outside = _drawn_together(
+        elsewhere / np.maximum(others, 1), rows, _common(elsewhere.sum(), rows @ others), pooling, K
+    )
+    transition = np.repeat(outside[:, None], K, axis=1)
+    transition[true, given] = inside
     # Every rate is a share of the same rows, so a row's rates sum to 1 at most; the diagonal takes the rest.
-    np.fill_diagonal(transition, np.maximum(1 - transition.sum(axis=1), LEAST_RATE))
-    transition /= transition.sum(axis=1, keepdims=True)
+    wrong = others * outside + np.bincount(true, weights=inside, minlength=K)
+    right = np.maximum(1 - wrong, LEAST_RATE)
+    np.fill_diagonal(transition, right)
+    transition /= (right + wrong)[:, None]
     return transition
+
+
+def _common(errors: float, chances: float) -> float:
+    """Return the rate of all pairs of a kind: so many errors, but for some by chance, in so many rows x pairs."""
+    return max(float(errors) - CHANCE_ROWS, 0.0) / max(float(chances), 1.0)
+
+
+def _drawn_together(
+    errors: NDArray[np.float64], rows: NDArray[np.float64], common: float, pooling: float, K: int
+) -> NDArray[np.float64]:
+    rates: NDArray[np.float64] = np.maximum((errors + pooling * common) / (rows + pooling), LEAST_RATE / K)
+    return rates
 
 
 def parameters(free: NDArray[np.bool_], rows: NDArray[np.float64]) -> float:
