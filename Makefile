@@ -31,7 +31,7 @@ bench: .venv/everything  ## print the ratios of serving
 	$(BIN)/python bench/classify.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
-	for each in reference image_dependent asymmetry cross_validated unseen_classes cost; do \
+	for each in reference image_dependent asymmetry cross_validated unseen_classes duplicates cost throughput; do \
 		OMP_NUM_THREADS=1 $(BIN)/python bench/audit/$$each.py || exit 1; done
 
 demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-store)

@@ -20,6 +20,7 @@ from polars.exceptions import PanicException  # not an Exception, by polars' cho
 
 from models.errors import LookalikeError
 from models.repository import ModelRepository
+from service.audits.abandoned import ABANDONED_SECONDS, remove_abandoned
 from service.audits.folder import AuditFolder
 from service.audits.removal import remove
 from service.audits.steps.work import STEPS, AuditWork, Step
@@ -62,7 +63,7 @@ class Worker:
         self._name = name or new_name()
         self._models: dict[str, Classifier] = {}
         self._stop, self._wake = threading.Event(), threading.Event()
-        self._expired_at = 0.0
+        self._expired_at = -_EXPIRE_EVERY
 
     def stop(self) -> None:
         """Let go of the audit after the chunk under way."""
@@ -187,9 +188,12 @@ class Worker:
 
     def _expire(self) -> None:
         days = self._settings.audit_days
-        if not days or time.monotonic() - self._expired_at < _EXPIRE_EVERY:
+        if time.monotonic() - self._expired_at < _EXPIRE_EVERY:
             return
         self._expired_at = time.monotonic()
+        remove_abandoned(self._root, time.time() - ABANDONED_SECONDS)
+        if not days:
+            return
         for audit_id in self.ledger.ended_before(time.time() - days * 86_400):
             remove(self.ledger, self._root, audit_id)
             _log.info("audit %s expired and was removed", audit_id)

@@ -65,7 +65,7 @@ def score(
     rows = score_rows(probabilities, given, trusted, fitted.groups, fitted.noise)
     tally = Tally.of(probabilities, given, trusted, rows)
     rows, shared = _with_copies(rows, trusted, chunk * plan.chunk_rows + seen, fitted.shared)
-    kind = np.where(inferred.outlier, "outlier", rows.kind)
+    kind = np.where(inferred.outlier & ~rows.flagged, "outlier", rows.kind)
     scored = Scored(
         p_wrong=rows.p_wrong,
         log_odds=rows.log_odds,
