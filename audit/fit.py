@@ -30,6 +30,7 @@ from audit.transition import (
 FAMILIES: tuple[Family, ...] = ("uniform", "pooled", "grouped")
 SHARPNESS = 0.5
 OTHER_SHARPNESS = (0.4, 0.6)
+KEENEST = 0.8  # annotators nearly as sharp as the model itself: never chosen, but they may be, so the interval has them
 LEAST_GAIN_ANNOTATOR = 0.001  # nats a row
 LEAST_GAIN_SHARPNESS = 0.005  # nats a row and unit: half as sharp as the model unless the labels insist
 TOLERANCE = 1e-7  # of the log likelihood a row
@@ -93,7 +94,8 @@ def fit_noise_model(evidence: Evidence) -> NoiseModel:
     others: tuple[float, ...] = ()
     if best.annotated:
         other = [_fit(rows, best.family, best.free, best.transition, sharpness) for sharpness in OTHER_SHARPNESS]
-        others = tuple(fit.rate for fit in (best, *other))
+        keenest = _fit(rows, best.family, best.free, best.transition, KEENEST)
+        others = tuple(fit.rate for fit in (best, *other, keenest))
         best = max((best, *other), key=lambda fit: fit.merit)
     unseen = max(tempered, key=lambda fit: fit.merit)
     return NoiseModel(
