@@ -7,11 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from audit.asymmetry import excess_in_group
-from audit.fit import confusion_likelihood, expected_counts
+from audit.evidence import Evidence
+from audit.fit import confusion_likelihood, expected_counts, fit_noise_model
 from audit.joint import corrected_joint
 from audit.noise_model import NoiseModel
 from audit.posterior import score_rows
 from audit.recalibration import Recalibration
+from audit.transition import grouped_transition, pooled_transition, uniform_transition
+from audit.two_rates import likely_measures
 from models.groups import SimilarityGroups
 
 Case = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]
@@ -79,6 +82,85 @@ def test_the_scores_are_bayes_rule_row_by_row(case: Case, weight: float, sharpne
         assert rows.p_confusable[i] == pytest.approx(confusable / (wrong + right), abs=1e-12)
         assert rows.p_slip[i] == pytest.approx((1 - pi[g]) * weight * slip / (wrong + right), abs=1e-12)
         assert rows.suggested[i] == max(joint, key=joint.__getitem__)
+
+
+def test_the_fit_of_both_channels_is_where_expectation_maximisation_rests() -> None:
+    """A round of EM written out row by row, class by class and channel by channel, leaves the fitted model in place."""
+    rng = np.random.default_rng(4)
+    n, K = 3000, 4
+    x = rng.integers(K, size=n) * 2.0
+    p = np.exp(-0.5 * (x[:, None] + rng.standard_normal((n, 1)) - 2.0 * np.arange(K)) ** 2)
+    p /= p.sum(axis=1, keepdims=True)
+    true = (rng.random(n)[:, None] > p.cumsum(axis=1)).sum(axis=1).clip(0, K - 1)
+    tempered = np.sqrt(p) / np.sqrt(p).sum(axis=1, keepdims=True)
+    slips = (rng.random(n)[:, None] > tempered.cumsum(axis=1)).sum(axis=1).clip(0, K - 1)
+    given = np.where(rng.random(n) < 0.5, slips, np.where(rng.random(n) < 0.2, true ^ 1, true))
+    groups = SimilarityGroups.from_lists([f"c{i}" for i in range(K)], [["c0", "c1"], ["c2", "c3"]])
+    noise = fit_noise_model(Evidence.checked(p, given, groups))
+    assert noise.weight > 0
+    pi = noise.recalibration.apply(p)
+    counts = np.zeros((K, K))
+    slipped = 0.0
+    for i in range(n):
+        g = given[i]
+        slip = pi[i, g] ** noise.sharpness / sum(pi[i, y] ** noise.sharpness for y in range(K))
+        by_confusion = [(1 - noise.weight) * pi[i, y] * noise.transition[y, g] for y in range(K)]
+        likelihood = sum(by_confusion) + noise.weight * slip
+        slipped += noise.weight * slip / likelihood
+        for y in range(K):
+            counts[y, g] += by_confusion[y] / likelihood
+    free = groups.membership & ~np.eye(K, dtype=bool)
+    families = [
+        uniform_transition(counts), pooled_transition(counts, free), grouped_transition(counts, free | noise.standouts)
+    ]  # fmt: skip
+    assert slipped / n == pytest.approx(noise.weight, abs=2e-3)
+    assert min(np.abs(transition - noise.transition).max() for transition in families) < 2e-3
+
+
+def test_the_m_step_is_rates_drawn_to_their_mean() -> None:
+    """Each free pair's rate, each class's common rate outside and the diagonal equal a loop over the pairs."""
+    rng = np.random.default_rng(6)
+    K, pooling = 5, 50.0
+    counts = rng.gamma(0.5, 20, (K, K)) + 200 * np.eye(K)
+    free = (rng.random((K, K)) < 0.3) & ~np.eye(K, dtype=bool)
+    pairs = [(y, g) for y in range(K) for g in range(K) if y != g]
+    rows = [sum(counts[y]) for y in range(K)]
+    rates = np.zeros((K, K))
+    for wanted in (True, False):
+        kind = [(y, g) for y, g in pairs if free[y, g] == wanted]
+        common = (sum(counts[y, g] for y, g in kind) - 2) / sum(rows[y] for y, _ in kind)
+        for y, g in kind:
+            alike = [counts[y, h] for h in range(K) if (y, h) in kind]
+            errors = counts[y, g] if wanted else sum(alike) / len(alike)
+            rates[y, g] = (errors + pooling * common) / (rows[y] + pooling)
+    for y in range(K):
+        rates[y, y] = 1 - sum(rates[y])
+    np.testing.assert_allclose(grouped_transition(counts, free), rates)
+
+
+def test_the_likely_rates_are_the_highest_point_of_their_likelihood(case: Case) -> None:
+    """No pair of rates on a grid explains the labels better."""
+    p, given, _, _ = case
+    n, K = p.shape
+    groups = SimilarityGroups.from_lists([f"c{i}" for i in range(K)], [["c0", "c1"], ["c2", "c3"]])
+    counts = 1e9 * np.eye(K)  # so many validation images that their chance doesn't count
+    evidence = Evidence.checked(p, given, groups, validation_counts=counts)
+    plain = Recalibration(np.full(K, 1 / K), np.ones(K), np.ones((K, K)), 0.9, 0.9)
+
+    def log_likelihood(a: float, b: float) -> float:
+        total = 0.0
+        for i in range(n):
+            g = given[i]
+            rates = [1 - a - 2 * b if y == g else a if groups.membership[y, g] else b for y in range(K)]
+            total += math.log(sum(p[i, y] * rates[y] for y in range(K)))
+        return total
+
+    excess, rate = likely_measures(evidence, plain, counts)
+    # D = 2/3 (a - b) and the rate is a + 2 b, for pairs among four classes.
+    b = (rate.estimate - 1.5 * excess.estimate) / 3
+    a = 1.5 * excess.estimate + b
+    best = max(log_likelihood(x, y) for x in np.linspace(0, 0.5, 51) for y in np.linspace(0, 0.24, 49))
+    assert log_likelihood(a, b) >= best - 1e-9
 
 
 def test_the_excess_is_the_sum_over_classes() -> None:
