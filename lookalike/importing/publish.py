@@ -85,15 +85,7 @@ def import_onnx(path: Path, repository: ModelRepository, name: str, options: Imp
     plan = _Plan(images, spec, normalise, parts, outputs)
     with repository.publishing(name) as (version, folder):
         onnx.save(_wrapped(model, plan), folder / GRAPH)
-        session = start_session(str(folder / GRAPH), "the wrapped model")
-        check_wrapped(
-            session,
-            original,
-            pictures,
-            outputs,
-            tolerance=TOLERANCE[images.type],
-            probabilities=parts.output if parts.logits not in (None, parts.output) else None,
-        )
+        _check(folder / GRAPH, original, pictures, plan)
         manifest = Manifest(
             name=name,
             version=version,
@@ -161,6 +153,8 @@ def _measure(
 
 def _output(original: Original, name: str, tensor: str, pictures: NDArray[np.uint8]) -> Output:
     (found,) = original.run(pictures, [tensor])
+    if not np.isfinite(found).all():
+        raise ModelImportError(f"{name}: the model gives numbers that are not finite; is its normalisation right?")
     if found.ndim not in (2, 4):
         raise ModelImportError(
             f"{name}: the tensor {tensor!r} has the shape {found.shape} for {len(pictures)} images, and [N, D] or "
@@ -176,6 +170,26 @@ def _wrapped(model: onnx.ModelProto, plan: _Plan) -> onnx.ModelProto:
     except Exception as error:
         raise ModelImportError(f"the model can't be wrapped: {str(error)[:300]}") from error
     return wrapped
+
+
+def _check(graph: Path, original: Original, pictures: NDArray[np.uint8], plan: _Plan) -> None:
+    parts = plan.parts
+    try:
+        check_wrapped(
+            start_session(str(graph), "the wrapped model"),
+            original,
+            pictures,
+            plan.outputs,
+            tolerance=TOLERANCE[plan.images.type],
+            probabilities=parts.output if parts.logits not in (None, parts.output) else None,
+        )
+    except ModelImportError as error:
+        if plan.images.batch is None:
+            raise
+        raise ModelImportError(
+            f"the graph was exported for {plan.images.batch} images at a time, and can't be made to take any number: "
+            "export it with a dynamic number of images"
+        ) from error
 
 
 def _with(manifest: Manifest, calibrated: Calibrated, folder: Path) -> Manifest:
