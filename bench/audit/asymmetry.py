@@ -7,7 +7,7 @@ import secrets
 
 import numpy as np
 from data import groups, part, shipped
-from noise import flipped, symmetric, to_mates
+from noise import flipped, mark, symmetric, to_mates
 
 from audit.reference import audit_reference
 
@@ -24,7 +24,8 @@ def main() -> None:
     K = p.shape[1]
     print(f"\n{SETS} sets of {ROWS} rows a kind, seed {seed}\n")
     print(
-        "| noise | wanted | right verdicts | bound | rate's 95 % interval holds the truth (>= 91) |\n|" + " --- |" * 5
+        "| noise | wanted | right verdicts | bound | rate's 95 % interval holds the truth (>= 91) | its mean width |\n|"
+        + " --- |" * 6
     )
     cases = {
         "clean": (np.eye(K), "clean", 95),
@@ -35,6 +36,7 @@ def main() -> None:
     }
     for name, (transition, wanted, bound) in cases.items():
         right = held = 0
+        width = 0.0
         for _ in range(SETS):
             rows = rng.integers(len(p), size=ROWS)
             truth = seen.truth[rows]
@@ -44,7 +46,9 @@ def main() -> None:
             ).report
             right += report.asymmetry.verdict == wanted
             held += report.noise_rate.low <= (given != truth).mean() <= report.noise_rate.high
-        print(f"| {name} | {wanted} | {right} | >= {bound} | {held} |", flush=True)
+            width += (report.noise_rate.high - report.noise_rate.low) / SETS
+        marks = mark(right, f">= {bound}"), mark(held, ">= 91")
+        print(f"| {name} | {wanted} | {right}{marks[0]} | >= {bound} | {held}{marks[1]} | {width:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

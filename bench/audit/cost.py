@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from noise import mark
 
 SIZES = {"1M x 10": (1_000_000, 10, 0.5), "100k x 1000": (100_000, 1000, 1.0)}
 ROUNDS = 3
@@ -97,10 +98,12 @@ def main() -> None:
             {key: float(np.median([run[key] for run in found[name]])) for key in ("seconds", "megabytes")}
             for name in found
         )
+        seconds, megabytes = (ours[key] / theirs[key] for key in ("seconds", "megabytes"))
         print(
-            f"| {size} | {ours['seconds']:.2f} | {theirs['seconds']:.2f} | {ours['seconds'] / theirs['seconds']:.2f} | "
+            f"| {size} | {ours['seconds']:.2f} | {theirs['seconds']:.2f} | "
+            f"{seconds:.2f}{mark(seconds, f'<= {bound}')} | "
             f"<= {bound} | {ours['megabytes']:.0f} | {theirs['megabytes']:.0f} | "
-            f"{ours['megabytes'] / theirs['megabytes']:.2f} |",
+            f"{megabytes:.2f}{mark(megabytes, '<= 0.5')} |",
             flush=True,
         )
 

@@ -75,7 +75,8 @@ def main() -> None:
                     "AP ours": ours,
                     "AP best": f"{best:.4f} ({name})",
                     "ours - best": ours - best,
-                    "rate": f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})",
+                    "rate": ("" if interval.holds(float(wrong.mean())) else "outside: ")
+                    + f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})",
                     "rate error": abs(interval.estimate - wrong.mean()),
                     "ECE": calibration_error(result.rows.p_wrong, wrong),
                     "on hard images": f"{slips.estimate:.2f} ({slips.low:.2f} to {slips.high:.2f})",

@@ -1,5 +1,6 @@
 """Noise to put on true labels, and how to judge what was found."""
 
+import operator
 from collections.abc import Iterator
 
 import numpy as np
@@ -58,11 +59,22 @@ def log_loss(p: NDArray[np.float64], happened: NDArray[np.bool_]) -> float:
 
 
 def verdicts(rows: list[dict[str, str | float]], bounds: dict[str, str]) -> Iterator[str]:
-    """Print a Markdown table; ``bounds`` says below the header what each column must reach."""
+    """Print a Markdown table; ``bounds`` (``<= .01``) says below the header what each column must reach."""
     columns = list(rows[0])
     yield "| " + " | ".join(columns) + " |"
     yield "|" + " --- |" * len(columns)
     yield "| " + " | ".join(bounds.get(column, "") for column in columns) + " |"
     for row in rows:
-        cells = (f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values())
-        yield "| " + " | ".join(cells) + " |"
+        yield "| " + " | ".join(_cell(value, bounds.get(column)) for column, value in row.items()) + " |"
+
+
+def _cell(value: str | float, bound: str | None) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.4f}" + ("" if bound is None else mark(value, bound))
+
+
+def mark(value: float, bound: str) -> str:
+    """Return nothing where ``value`` keeps to a bound such as ``<= .01``, else that it misses it."""
+    compare, limit = bound.split()
+    return "" if {"<=": operator.le, ">=": operator.ge, ">": operator.gt}[compare](value, float(limit)) else " **miss**"
