@@ -23,7 +23,7 @@ import numpy as np
 from models.images import decode_image
 from models.preprocessing import to_input
 from models.repository import SHIPPED, ModelRepository
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 KIT = Path(__file__).parents[1] / "examples/fashion-mnist/images"
 ROUNDS = 7

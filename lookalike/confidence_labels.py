@@ -64,7 +64,7 @@ def from_model(
     from models.confidence_labels import write_confidence_labels
     from models.repository import SHIPPED, ModelRepository
     from models.similarity import groups_from_similarity, labels_from_similarity
-    from service.classifier import Classifier
+    from service.inference.classifier import Classifier
 
     repository = ModelRepository(models or SHIPPED)
     references: list[str | None] = [*model] if model else [None]

@@ -52,7 +52,7 @@ def _published(reference: str, models: Path | None, images: "NDArray[np.uint8]")
 
     from models.distribution import class_probabilities
     from models.repository import SHIPPED, ModelRepository
-    from service.classifier import Classifier
+    from service.inference.classifier import Classifier
 
     classifier = Classifier(ModelRepository(models or SHIPPED).resolve(reference))
     classifier.must_classify()

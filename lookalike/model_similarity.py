@@ -14,7 +14,7 @@ from models.distribution import class_probabilities
 from models.errors import LookalikeError
 from models.images import DEFAULT_MAX_PIXELS
 from models.similarity import mean_similarity, similarity_from_predictions
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 from service.look import look
 
 

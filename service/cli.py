@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from models.manifest import Manifest
     from models.repository import ModelRepository
     from service.audits.run import Progress
-    from service.classifier import Classifier
+    from service.inference.classifier import Classifier
 
 ModelsDir = Annotated[
     Path | None, typer.Option("--models", envvar="LOOKALIKE_MODELS_DIR", help="Model repository; default: the shipped.")
@@ -223,7 +223,7 @@ def _repository(models: Path | None) -> "ModelRepository":
 
 
 def _classifier(models: Path | None, model: str | None) -> "Classifier":
-    from service.classifier import Classifier
+    from service.inference.classifier import Classifier
 
     return Classifier(_repository(models).resolve(model))
 

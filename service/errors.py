@@ -17,14 +17,14 @@ from models.errors import LookalikeError
 from models.groups import GroupsError
 from models.images import ImageError
 from models.repository import ModelNotFoundError
-from service.admission import OverloadedError
 from service.audits.audits import AuditNotFinishedError
 from service.audits.decisions import DecisionConflictError, DecisionError
 from service.audits.pictures import PictureNotFoundError
 from service.audits.steps.options import AuditError
-from service.batcher import ClosedError
 from service.bodies import BodyError, BodyTooLargeError
-from service.classifier import NotAClassifierError
+from service.inference.admission import OverloadedError
+from service.inference.batcher import ClosedError
+from service.inference.classifier import NotAClassifierError
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError, QuotaError
 

@@ -13,7 +13,7 @@ from models.images import ImageError, decode_image
 from models.perceptual_hash import LENGTH, describe
 from models.preprocessing import InputSpec, to_input
 from models.training_pixels import pixel_hash
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 _BATCH = 64
 

@@ -9,13 +9,13 @@ from typing import Annotated, Self
 from fastapi import Depends, Request
 
 from models.repository import ModelRepository
-from service.admission import Admission
 from service.audits.audits import Audits
 from service.data_folder import make_data_folder
+from service.inference.admission import Admission
+from service.inference.loaded_models import LoadedModels
 from service.jobs.database import migrate, open_database
 from service.jobs.ledger import Ledger
 from service.jobs.runner import LocalRunner, NoRunner
-from service.loaded_models import LoadedModels
 from service.settings import Settings
 
 

@@ -13,7 +13,7 @@ from models.groups import SimilarityGroups
 from models.manifest import Manifest
 from models.preprocessing import to_input
 from models.repository import SHIPPED, ModelRepository
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 HELD_OUT = 10_000
 """Images in the validation part, and in the reserve."""

@@ -20,7 +20,7 @@ from models.preprocessing import to_input
 from models.repository import SHIPPED, ModelRepository
 from service.audits.run import run_audit
 from service.audits.steps.options import AuditOptions
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 ROUNDS = 3
 BATCH = 64

@@ -18,7 +18,7 @@ from models.images import DEFAULT_MAX_PIXELS
 from models.manifest import Calibration
 from models.metrics import evaluate
 from models.similarity import groups_from_similarity, similarity_from_predictions
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 from service.look import look
 
 FEW = 500

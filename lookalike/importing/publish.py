@@ -26,7 +26,7 @@ from models.groups import SimilarityGroups, read_groups
 from models.manifest import CARD, EMBEDDING_STATISTICS, GRAPH, MANIFEST, Imported, Manifest
 from models.preprocessing import InputSpec
 from models.repository import ModelArtifact, ModelRepository, sha256_of, verify
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 _LARGEST_EMBEDDING = 65_536
 

@@ -22,9 +22,9 @@ from service.audits.steps.given import save_decisions
 from service.audits.steps.options import AuditError, AuditOptions
 from service.audits.steps.plan import Plan
 from service.audits.steps.work import STEPS
+from service.inference.loaded_models import LoadedModels
 from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditState, Ledger
 from service.jobs.runner import Runner
-from service.loaded_models import LoadedModels
 from service.settings import Settings
 
 

@@ -12,7 +12,7 @@ from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
 from service.audits.steps.plan import Source
 from service.audits.steps.work import CHUNK_ROWS, PHASES, STEPS, AuditWork
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 Progress = Callable[[str, int, int], None]
 """Called with the phase, the rows done in it and the rows in all; may raise to stop the work."""

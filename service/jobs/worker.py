@@ -24,7 +24,7 @@ from service.audits.abandoned import ABANDONED_SECONDS, remove_abandoned
 from service.audits.folder import AuditFolder
 from service.audits.removal import remove
 from service.audits.steps.work import STEPS, AuditWork, Step
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 from service.jobs.database import DatabaseUnavailableError, migrate, open_database
 from service.jobs.ledger import LEASE_SECONDS, MOST_ATTEMPTS, Claim, Ledger
 from service.settings import Settings

@@ -15,7 +15,7 @@ from models.images import ImageError, decode_image
 from models.preprocessing import InputSpec, to_input
 from service.bodies import BodyError, BodyTooLargeError, read_body, read_form, uploads
 from service.connection import while_connected
-from service.loaded_models import LoadedModel
+from service.inference.loaded_models import LoadedModel
 from service.services import Services, UseServices
 
 router = APIRouter(prefix="/v1", tags=["classify"])

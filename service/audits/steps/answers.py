@@ -17,7 +17,7 @@ from models.groups import SimilarityGroups
 from service.audits.steps.given import GivenLabels
 from service.audits.steps.infer import Inferred
 from service.audits.steps.plan import Plan
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 MOST_CELLS = 4_000_000
 """Of the sample's ``n x K`` table: at a thousand classes it has 4,000 rows, and rates are all but pooled."""

@@ -21,7 +21,7 @@ from service.audits.steps.infer import STATUS, Inferred
 from service.audits.steps.options import AuditOptions
 from service.audits.steps.plan import Plan
 from service.audits.steps.score import Scored
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 ROWS = "rows.parquet"
 REPORT = "report.json"

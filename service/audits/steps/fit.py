@@ -22,7 +22,7 @@ from service.audits.steps.given import GivenLabels
 from service.audits.steps.infer import STATUS, Inferred
 from service.audits.steps.options import AuditError, AuditOptions
 from service.audits.steps.plan import Plan
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 MOST_SEEN_IN_TRAINING = 0.1
 """Share of images from the model's own training data, from which on its word on their labels is no evidence."""

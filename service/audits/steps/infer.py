@@ -12,7 +12,7 @@ from labels.images.source import ImageSource
 from labels.probabilities import read_probabilities
 from service.audits.steps.files import get_arrays, put_arrays
 from service.audits.steps.plan import Plan
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 from service.look import look
 
 STATUS = ("scored", "unknown_label", "missing_image", "corrupt_image")

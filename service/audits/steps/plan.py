@@ -14,7 +14,7 @@ from labels.probabilities import probability_classes
 from models.groups import parse_groups
 from service.audits.steps.files import put_folder
 from service.audits.steps.options import AuditError, AuditOptions
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 Basis = Literal["model", "embedding", "columns"]
 """What rows are judged by: the model's classes, a probe on its embedding, or the file's probability columns."""

@@ -16,7 +16,7 @@ from service.audits.steps.given import GivenLabels
 from service.audits.steps.infer import Inferred
 from service.audits.steps.options import AuditOptions
 from service.audits.steps.plan import Plan
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 
 @dataclass(frozen=True)

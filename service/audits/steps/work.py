@@ -17,7 +17,7 @@ from service.audits.steps.fit import fit, fit_file
 from service.audits.steps.infer import infer, inferred_file
 from service.audits.steps.plan import Plan, Source, plan
 from service.audits.steps.score import score, scored_file
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 Step = Literal["plan", "infer", "fit", "score", "finish"]
 STEPS: tuple[Step, ...] = ("plan", "infer", "fit", "score", "finish")

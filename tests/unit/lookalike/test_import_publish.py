@@ -17,7 +17,7 @@ from models.images import decode_image
 from models.manifest import CARD
 from models.preprocessing import to_input
 from models.repository import ModelError, ModelRepository, verify
-from service.classifier import Classifier, NotAClassifierError
+from service.inference.classifier import Classifier, NotAClassifierError
 
 Take = Callable[..., ImportedModel]
 Saved = Callable[..., Path]

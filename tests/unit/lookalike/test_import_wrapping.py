@@ -15,7 +15,7 @@ from lookalike.importing.preprocessing import PreprocessingOptions
 from lookalike.importing.publish import ImportedModel
 from models.manifest import GRAPH
 from models.repository import ModelRepository
-from service.classifier import Classifier
+from service.inference.classifier import Classifier
 
 Take = Callable[..., ImportedModel]
 Saved = Callable[..., Path]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi import Request
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
@@ -89,9 +89,8 @@ PIECES = st.lists(
 @given(pieces=PIECES, cuts=st.lists(st.integers(0, 400), max_size=8).map(tuple))
 def test_any_bytes_in_any_pieces_arrive_as_sent(tmp_path: Path, pieces: list[bytes], cuts: tuple[int, ...]) -> None:
     """Contents that look much like a boundary arrive to the byte, wherever the network cuts them."""
-    content = b"".join(pieces).replace(b"\r\n--XX", b"")
-    if content.startswith(b"--XX"):
-        content = b"." + content
+    content = b"".join(pieces)
+    assume(b"\r\n--XX" not in b"\r\n" + content)  # that would be the boundary itself
     folder = tmp_path / "upload"
     folder.mkdir()
     try:

@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 
 from models.repository import ModelError, ModelRepository
-from service.classifier import Classifier, DeviceError
-from service.loaded_models import LoadedModels, NoModelsError
+from service.inference.classifier import Classifier, DeviceError
+from service.inference.loaded_models import LoadedModels, NoModelsError
 from service.settings import Settings
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.admission import Admission, OverloadedError
+from service.inference.admission import Admission, OverloadedError
 
 
 def test_work_beyond_the_bound_is_refused_at_once() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.batcher import Batcher, ClosedError
+from service.inference.batcher import Batcher, ClosedError
 
 
 class Model:

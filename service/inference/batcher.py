@@ -38,7 +38,7 @@ class _Waiting:
 class Batcher:
     """A queue before a model, emptied by threads of its own. A failed batch fails exactly its own images.
 
-    The queue has no bound of its own: ``service.admission`` bounds what gets this far.
+    The queue has no bound of its own: ``service.inference.admission`` bounds what gets this far.
     """
 
     def __init__(self, model: BatchModel, *, threads: int, max_batch: int) -> None:

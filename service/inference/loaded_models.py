@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from models.errors import LookalikeError
 from models.manifest import Manifest
 from models.repository import ModelRepository, only_classifier, pick_version
-from service.batcher import Batcher
-from service.classifier import Classifier
+from service.inference.batcher import Batcher
+from service.inference.classifier import Classifier
 from service.settings import Settings
 
 

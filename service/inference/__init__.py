@@ -1,0 +1,1 @@
+"""Models on ONNX Runtime: loading, batching, scheduling, and how much work is let in."""
