@@ -1,23 +1,26 @@
-"""The answer for one image: a distribution that knows its similarity groups."""
+"""The answer for one image: a distribution that knows its similarity groups.
+
+Answers are plain dictionaries, checked by their type alone: a service that gives thousands a second has no time to
+build and validate objects that it writes out as JSON at once.
+"""
 
 from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 from models.conformal import prediction_sets
-from models.distribution import class_probabilities, group_probabilities
-from models.embedding import EmbeddingStatistics
 from models.manifest import Manifest
+from models.scores import Scores
 
 DEFAULT_LEVEL = 0.95
 DEFAULT_TOP_K = 5
 _DECIMALS = 6
 
 
-class Group(BaseModel):
+class Group(TypedDict):
     """A similarity group and its mass."""
 
     classes: list[str]
@@ -30,7 +33,7 @@ class TopGroup(Group):
     within: dict[str, float]
 
 
-class Decision(BaseModel):
+class Decision(TypedDict):
     """The finest level at which the model is sure: its probability reaches the caller's level.
 
     At level ``none`` no classes are named and the probability is that of the top class's group, which did not reach it.
@@ -41,103 +44,126 @@ class Decision(BaseModel):
     probability: float
 
 
-class PredictionSet(BaseModel):
+class PredictionSet(TypedDict):
     """Classes that hold the true one with the nominal coverage."""
 
     coverage: float
     classes: list[str]
 
 
-class Prediction(BaseModel):
-    """What the model says of one image. Classes are listed by falling probability."""
+# ``class`` is a word of the language. Where the model is not calibrated ``prediction_set`` and ``outlier`` are None: no
+# coverage can be promised, and nobody knows its ordinary images.
+Prediction = TypedDict(
+    "Prediction",
+    {
+        "class": str,
+        "probability": float,
+        "decision": Decision,
+        "group": TopGroup,
+        "groups": list[Group],
+        "prediction_set": PredictionSet | None,
+        "outlier": bool | None,
+        "probabilities": dict[str, float],
+    },
+)
+Prediction.__doc__ = "What the model says of one image. Classes are listed by falling probability."
 
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
-    top_class: str = Field(alias="class")
-    probability: float
-    decision: Decision
-    group: TopGroup
-    groups: list[Group]
-    prediction_set: PredictionSet | None
-    """None where the model is not calibrated: no coverage can be promised."""
-    outlier: bool | None
-    """None where the model is not calibrated: nobody knows its ordinary images."""
-    probabilities: dict[str, float]
+class Answers:
+    """Words one model's scores as answers."""
 
+    def __init__(self, manifest: Manifest) -> None:
+        self._classes = manifest.classes
+        self._conformal = None if manifest.calibration is None else manifest.calibration.conformal
+        by_class = [tuple(_members(row)) for row in manifest.similarity_groups.membership]
+        index = {members: g for g, members in enumerate(dict.fromkeys(by_class))}
+        self._groups = list(index)
+        """Each different group once, as class indices."""
+        self._group_of = [index[members] for members in by_class]
+        self._named_by = [by_class.index(members) for members in self._groups]
+        """Of each group a class whose group it is."""
 
-def predictions(
-    logits: NDArray[np.float32],
-    embeddings: NDArray[np.float32],
-    manifest: Manifest,
-    statistics: EmbeddingStatistics,
-    *,
-    level: float = DEFAULT_LEVEL,
-    top_k: int = DEFAULT_TOP_K,
-) -> list[Prediction]:
-    """Turn a batch's ``[N, K]`` logits and ``[N, D]`` embeddings into answers.
+    def of(self, scores: Scores, *, level: float = DEFAULT_LEVEL, top_k: int = DEFAULT_TOP_K) -> list[Prediction]:
+        """Answer for each image.
 
-    ``level`` in (0, 1] is the probability at which the caller calls an answer sure, and the coverage of the prediction
-    set; ``top_k`` bounds how many classes ``probabilities`` lists. Without calibration the probabilities are the
-    softmax of the logits.
-    """
-    groups, classes = manifest.similarity_groups, manifest.classes
-    probabilities = class_probabilities(logits, groups, manifest.temperature)
-    masses = group_probabilities(probabilities, groups)
-    sets = _sets(probabilities, manifest, level)
-    outliers = statistics.is_outlier(embeddings)
-
-    answers = []
-    for p, mass, in_set, outlier in zip(probabilities.tolist(), masses, sets, outliers, strict=True):
-        ranked = sorted(range(len(p)), key=p.__getitem__, reverse=True)
-        top = ranked[0]
-        members = _ranked(np.flatnonzero(groups.membership[top]), p)
-        group = TopGroup(
-            classes=[classes[k] for k in members],
-            probability=_round(mass[top]),
-            within={classes[k]: _round(p[k] / mass[top]) for k in members},
+        ``level`` in (0, 1] is the probability at which the caller calls an answer sure, and the coverage of the
+        prediction set; ``top_k`` bounds how many classes ``probabilities`` lists.
+        """
+        order = np.argsort(-scores.probabilities, axis=1, kind="stable").tolist()
+        sets = self._sets(scores, level)
+        rows = zip(
+            order,
+            scores.probabilities.tolist(),
+            scores.group_probabilities[:, self._named_by].tolist(),
+            sets,
+            scores.outliers.tolist(),
+            strict=True,
         )
-        all_groups = [
-            Group(classes=[classes[k] for k in _ranked(each, p)], probability=_round(sum(p[k] for k in each)))
-            for each in groups.distinct()
+        return [
+            self._answer(ranked, p, masses, inside, outlier, level, top_k)
+            for ranked, p, masses, inside, outlier in rows
         ]
-        answers.append(
-            Prediction(
-                top_class=classes[top],
-                probability=_round(p[top]),
-                decision=_decide(classes[top], p[top], group, mass[top], level),
-                group=group,
-                groups=sorted(all_groups, key=lambda each: -each.probability),
-                prediction_set=in_set,
-                outlier=None if manifest.calibration is None else bool(outlier),
-                probabilities={classes[k]: _round(p[k]) for k in ranked[:top_k]},
-            )
-        )
-    return answers
 
+    def _answer(
+        self,
+        ranked: list[int],
+        p: list[float],
+        masses: list[float],
+        in_set: PredictionSet | None,
+        outlier: bool,
+        level: float,
+        top_k: int,
+    ) -> Prediction:
+        classes, top = self._classes, ranked[0]
+        own = self._group_of[top]
+        members, mass = _ranked(self._groups[own], p), masses[own]
+        group: TopGroup = {
+            "classes": [classes[k] for k in members],
+            "probability": _round(mass),
+            "within": {classes[k]: _round(p[k] / mass) for k in members},
+        }
+        by_mass = sorted(range(len(masses)), key=masses.__getitem__, reverse=True)
+        return {
+            "class": classes[top],
+            "probability": _round(p[top]),
+            "decision": _decide(classes[top], p[top], group, mass, level),
+            "group": group,
+            "groups": [
+                {"classes": [classes[k] for k in _ranked(self._groups[g], p)], "probability": _round(masses[g])}
+                for g in by_mass
+            ],
+            "prediction_set": in_set,
+            "outlier": None if self._conformal is None else outlier,
+            "probabilities": {classes[k]: _round(p[k]) for k in ranked[:top_k]},
+        }
 
-def _sets(probabilities: NDArray[np.float64], manifest: Manifest, level: float) -> list[PredictionSet | None]:
-    if manifest.calibration is None:
-        return [None] * len(probabilities)
-    coverage, threshold = manifest.calibration.conformal.threshold(level)
-    members = prediction_sets(probabilities, threshold)
-    return [
-        PredictionSet(coverage=coverage, classes=[manifest.classes[k] for k in _ranked(np.flatnonzero(inside), p)])
-        for inside, p in zip(members, probabilities.tolist(), strict=True)
-    ]
+    def _sets(self, scores: Scores, level: float) -> list[PredictionSet | None]:
+        if self._conformal is None:
+            return [None] * len(scores)
+        coverage, threshold = self._conformal.threshold(level)
+        members = prediction_sets(scores.probabilities, threshold)
+        return [
+            {"coverage": coverage, "classes": [self._classes[k] for k in _ranked(inside, p)]}
+            for inside, p in zip(map(_members, members), scores.probabilities.tolist(), strict=True)
+        ]
 
 
 def _decide(top_class: str, probability: float, group: TopGroup, mass: float, level: float) -> Decision:
     # Both levels are judged before rounding: a class that stands alone must not pass as its own group.
     if probability >= level:
-        return Decision(level="class", classes=[top_class], probability=_round(probability))
+        return {"level": "class", "classes": [top_class], "probability": _round(probability)}
     if mass >= level:
-        return Decision(level="group", classes=group.classes, probability=group.probability)
-    return Decision(level="none", classes=[], probability=group.probability)
+        return {"level": "group", "classes": group["classes"], "probability": group["probability"]}
+    return {"level": "none", "classes": [], "probability": group["probability"]}
+
+
+def _members(row: NDArray[np.bool_]) -> list[int]:
+    return np.flatnonzero(row).tolist()
 
 
 def _ranked(members: Iterable[int], p: list[float]) -> list[int]:
-    return sorted(map(int, members), key=lambda k: -p[k])
+    return sorted(members, key=p.__getitem__, reverse=True)
 
 
 def _round(value: float) -> float:
-    return round(float(value), _DECIMALS)
+    return round(value, _DECIMALS)

@@ -34,6 +34,9 @@ DEFAULT_MAX_PIXELS = 25_000_000
 ACCEPTED_FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 MAX_JPEG_SCANS = 200  # an honest progressive JPEG has about ten; thousands would keep a core busy for minutes
 
+_TINY_BYTES = 4096  # what is packed in so little, a metadata text say, unpacks to a few MB at most
+_TINY_PIXELS = 128 * 128
+
 ImageErrorCode = Literal["empty_image", "not_an_image", "truncated_image", "image_too_large", "unsupported_image"]
 _Format = Literal["JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF"]
 
@@ -81,6 +84,22 @@ def decode_image(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArra
         raise ImageError("image_too_large", "The image needs too much memory: send a smaller one.") from error
     except Exception as error:  # decoders fail on hostile bytes in ways that they don't document
         raise _damaged(file_format) from error
+
+
+def is_tiny(data: bytes) -> bool:
+    """Whether decoding is sure to take no longer than handing it to another thread would: by size and header."""
+    if len(data) > _TINY_BYTES:
+        return False
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 24:
+        width, height = struct.unpack_from(">II", data, 16)
+        return bool(width * height <= _TINY_PIXELS)
+    if data.startswith(b"\xff\xd8\xff"):
+        try:
+            height, width, _, _ = simplejpeg.decode_jpeg_header(data)
+        except ValueError:
+            return False
+        return bool(width * height <= _TINY_PIXELS)
+    return False
 
 
 def _sniff(data: bytes) -> _Format:

@@ -67,17 +67,18 @@ class ModelRepository:
             version = rest if at else None
         available = {each: self.versions(each) for each in self.names()}
         if name is None and len(available) > 1:
-            latest = {each: self._read(each, versions[-1]).manifest for each, versions in available.items() if versions}
+            latest = {each: self.read(each, versions[-1]).manifest for each, versions in available.items() if versions}
             name = only_classifier(latest)
-        return self._read(*pick_version(available, name, version))
+        return self.read(*pick_version(available, name, version))
 
     def all(self) -> Iterator[ModelArtifact]:
         """Every version of every model."""
         for name in self.names():
             for version in self.versions(name):
-                yield self._read(name, version)
+                yield self.read(name, version)
 
-    def _read(self, name: str, version: str) -> ModelArtifact:
+    def read(self, name: str, version: str) -> ModelArtifact:
+        """Read the manifest of a version that is there; raises ``ModelError`` where it is broken."""
         path = self.root / name / version
         try:
             manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())

@@ -40,9 +40,7 @@ def serve(
     import signal
     import sys
 
-    import uvicorn
-
-    from service.app import create_app
+    from service.server import DrainingServer
     from service.services import Services
     from service.settings import Settings
 
@@ -52,7 +50,7 @@ def serve(
     # When uvicorn has shut down it raises the signal again, by which a process that ended well would seem killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Services.running(settings) as services:  # not in the app's lifespan: what is wrong is one line, no traceback
-        uvicorn.run(create_app(services), host=host, port=port, timeout_graceful_shutdown=settings.shutdown_seconds)
+        DrainingServer(services, host=host, port=port).run()
 
 
 def classify(
@@ -77,7 +75,7 @@ def classify(
         except (ImageError, OSError) as error:
             slots.append(error)
         else:
-            slots.extend(classifier.answer(*classifier.infer(pixels[None]), level=level, top_k=top_k))
+            slots.extend(classifier.answer(classifier.score(pixels[None]), level=level, top_k=top_k))
     if as_json:
         document = {
             "model": {"name": manifest.name, "version": manifest.version},
@@ -97,16 +95,17 @@ def classify(
 def _slot(slot: "Prediction | Exception") -> dict[str, Any]:
     if isinstance(slot, Exception):
         return {"error": {"code": getattr(slot, "code", "unreadable_file"), "detail": str(slot)}}
-    return slot.model_dump(mode="json")
+    return {**slot}
 
 
 def _sentence(slot: "Prediction | Exception") -> str:
     if isinstance(slot, Exception):
         return f"not classified: {slot}"
-    inside = ", ".join(f"{name} {share:.2f}" for name, share in slot.group.within.items())
-    group = f"; its group {slot.group.probability:.3f} ({inside})" if len(slot.group.classes) > 1 else ""
-    outlier = "unlike the training images; if anything, " if slot.outlier else ""
-    return f"{outlier}{slot.top_class} {slot.probability:.3f}{group}; sure of: {slot.decision.level}"
+    group = slot["group"]
+    inside = ", ".join(f"{name} {share:.2f}" for name, share in group["within"].items())
+    its_group = f"; its group {group['probability']:.3f} ({inside})" if len(group["classes"]) > 1 else ""
+    outlier = "unlike the training images; if anything, " if slot["outlier"] else ""
+    return f"{outlier}{slot['class']} {slot['probability']:.3f}{its_group}; sure of: {slot['decision']['level']}"
 
 
 def audit(

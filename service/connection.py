@@ -1,26 +1,37 @@
 """Work for a client that may leave before it is done."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-T = TypeVar("T")
 
+@asynccontextmanager
+async def while_connected(request: Request) -> AsyncIterator[None]:
+    """Cancel what is done in this block if the client leaves, and raise ClientDisconnect.
 
-async def while_connected(request: Request, work: Coroutine[None, None, T]) -> T:
-    """Await work on a request whose body has been read; if the client leaves, cancel it and raise ClientDisconnect."""
-    working = asyncio.ensure_future(work)
+    The body must have been read before.
+    """
+    working, over, left = asyncio.current_task(), False, False
+    assert working is not None
+
+    def stop(leaving: asyncio.Future[None]) -> None:
+        nonlocal left
+        if not over and not leaving.cancelled():
+            left = working.cancel()
+
     leaving = asyncio.ensure_future(_left(request))
+    leaving.add_done_callback(stop)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
+        yield
+    except asyncio.CancelledError as error:
+        if not left or working.uncancel() > 0:  # others cancelled it, or they did so, too
+            raise
+        raise ClientDisconnect from error
     finally:
-        working.cancel()
+        over = True
         leaving.cancel()
 
 

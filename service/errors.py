@@ -25,6 +25,7 @@ from service.bodies import BodyError, BodyTooLargeError
 from service.inference.admission import OverloadedError
 from service.inference.batcher import ClosedError
 from service.inference.classifier import NotAClassifierError
+from service.inference.scorer import DeadlineError
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError, QuotaError
 
@@ -36,6 +37,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     BodyError: (422, "body"),
     BodyTooLargeError: (413, "body_too_large"),
     DatabaseUnavailableError: (503, "database_unavailable"),
+    DeadlineError: (503, "deadline"),
     DecisionConflictError: (412, "decided_meanwhile"),
     DecisionError: (422, "decision"),
     GroupsError: (422, "groups"),

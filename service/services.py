@@ -1,8 +1,8 @@
 """What the routes work with: built once, typed, and handed to each request."""
 
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -11,8 +11,9 @@ from fastapi import Depends, Request
 from models.repository import ModelRepository
 from service.audits.audits import Audits
 from service.data_folder import make_data_folder
-from service.inference.admission import Admission
 from service.inference.loaded_models import LoadedModels
+from service.inference.scorer import Scorer
+from service.inference.watcher import Watcher
 from service.jobs.database import migrate, open_database
 from service.jobs.ledger import Ledger
 from service.jobs.runner import LocalRunner, NoRunner
@@ -25,9 +26,10 @@ class Services:
 
     settings: Settings
     models: LoadedModels
-    decoders: ThreadPoolExecutor
-    admission: Admission
+    scorer: Scorer
     audits: Audits
+    draining: threading.Event
+    """Set once the server was told to stop."""
 
     @classmethod
     @contextmanager
@@ -41,14 +43,15 @@ class Services:
             engine = open_database(settings.database_url, settings.data_dir)
             stack.callback(engine.dispose)
             migrate(engine)
-            decoders = stack.enter_context(ThreadPoolExecutor(settings.cpu_threads, thread_name_prefix="decode"))
-            models = LoadedModels(ModelRepository(settings.models_dir), settings)
-            stack.callback(models.close)
+            models = stack.enter_context(closing(LoadedModels(ModelRepository(settings.models_dir), settings)))
+            scorer = stack.enter_context(closing(Scorer(models, settings)))
+            if settings.models_poll_seconds:
+                stack.enter_context(closing(Watcher(models, settings.models_poll_seconds)))
             ledger = Ledger(engine)
             runner = LocalRunner(settings, ledger) if settings.worker == "local" else NoRunner()
             audits = Audits(settings, models, ledger, runner)
             stack.callback(audits.close)
-            yield cls(settings, models, decoders, Admission(settings.max_queue), audits)
+            yield cls(settings, models, scorer, audits, threading.Event())
 
 
 def _services(request: Request) -> Services:

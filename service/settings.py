@@ -25,6 +25,8 @@ class Settings(BaseSettings):
 
     models_dir: Path = SHIPPED
     """Model repository."""
+    models_poll_seconds: float = Field(default=10, ge=0)
+    """How often to look for new and removed versions in the repository; 0: never."""
     data_dir: Path = Path("data")
     """Folder for audits; created where it is missing. Servers and workers of one database share it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -33,8 +35,18 @@ class Settings(BaseSettings):
     """Threads that decode, and that run a model on the CPU; 0: one for each core that the process may use."""
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Most images in one run of a model."""
+    batch_milliseconds: int = Field(default=50, ge=1)
+    """How long one run of a model may take: batches are kept as small as that needs, by how long past ones took."""
     max_queue: int = Field(default=256, ge=1)
-    """Most images being decoded, waiting or running at a time; more are answered with 503."""
+    """Most images of a model being decoded, waiting or running at a time; more are answered with 503."""
+    deadline_seconds: float = Field(default=10, gt=0)
+    """How long a classification may take once it has come whole; then it is dropped and answered with 503."""
+    hold_seconds: float = Field(default=1, ge=0)
+    """How long a 503 is kept back: clients that try again at once must not eat up what others' answers need."""
+    max_held: int = Field(default=1000, ge=0)
+    """Most 503s kept back at a time; further ones are answered at once."""
+    max_connections: int = Field(default=4000, ge=1)
+    """Most connections at a time; on further ones every request is answered with 503 before it is looked at."""
     max_image_bytes: int = Field(default=20_000_000, ge=1)
     """Largest encoded image."""
     max_image_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1)
@@ -58,8 +70,11 @@ class Settings(BaseSettings):
     audit_days: int = Field(default=0, ge=0)
     """Audits that ended so many days ago are removed; 0: none is."""
 
+    drain_seconds: float = Field(default=0, ge=0)
+    """How long to go on serving once the server is told to stop, while `/readyz` tells load balancers to look
+    elsewhere."""
     shutdown_seconds: int = Field(default=20, ge=0)
-    """How long requests under way may take to finish once the server is told to stop."""
+    """How long requests under way may then take to finish."""
 
     @property
     def cpu_threads(self) -> int:

@@ -15,10 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from models.repository import SHIPPED
-from service.app import create_app
+from service.server import DrainingServer
 from service.services import Services
 from service.settings import Settings
 
@@ -125,8 +124,7 @@ def _served(data_dir: Path, **settings: Any) -> Iterator[ServiceUnderTest]:
     """The application from start to end, in this process, behind a socket of its own."""
     chosen = Settings.model_validate({"data_dir": data_dir, "inference_threads": 1, "device": "cpu"} | settings)
     with Services.running(chosen) as services:
-        config = uvicorn.Config(create_app(services), port=0, log_level="critical", lifespan="on", ws="none")
-        server = uvicorn.Server(config)
+        server = DrainingServer(services, host="127.0.0.1", port=0)
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

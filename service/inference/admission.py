@@ -1,7 +1,8 @@
-"""How much work is let in: a bound on the images that are being decoded, wait, or run."""
+"""How much work is let in: a bound on a model's images that are being decoded, wait, or run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from models.errors import LookalikeError
 
@@ -10,18 +11,44 @@ class OverloadedError(LookalikeError):
     """There is no room for more work; try again later."""
 
 
+class Hold:
+    """Keeps refusals back for a while, a bounded number of them at a time.
+
+    A client that is refused at once and tries again at once costs the work that others' answers need; one that hears
+    of it a second later doesn't.
+    """
+
+    def __init__(self, *, seconds: float, most: int) -> None:
+        self._seconds, self._most = seconds, most
+        self._held = 0
+
+    async def __call__(self) -> None:
+        """Wait; returns at once where as many as are allowed wait already."""
+        if self._held >= self._most:
+            return
+        self._held += 1
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            self._held -= 1
+
+
 class Admission:
     """Counts images from before their decoding to their answer. Used from the event loop alone."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, hold: Hold) -> None:
+        self._most, self._hold = most, hold
         self.admitted = 0
         """How many there are now."""
+        self.refused = 0
+        """How many there were no room for, ever."""
 
-    @contextmanager
-    def of(self, images: int) -> Iterator[None]:
-        """Hold room for some images; raises ``OverloadedError`` at once where there is none."""
+    @asynccontextmanager
+    async def of(self, images: int) -> AsyncIterator[None]:
+        """Hold room for some images; where there is none, keep the refusal back and raise ``OverloadedError``."""
         if self.admitted + images > self._most:
+            self.refused += images
+            await self._hold()
             raise OverloadedError("the service is busy; try again in a second")
         self.admitted += images
         try:

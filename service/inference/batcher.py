@@ -1,110 +1,163 @@
-"""Batches images for a classifier: whatever waits when a thread is free runs at once, up to a largest batch."""
+"""Batches images of several models for one device: whatever waits when a thread is free runs at once.
+
+Models share the threads by the time that each has used (start-time fair queueing, Goyal, Vin and Cheng 1996): a flood
+on one doesn't starve the others.
+"""
 
 import asyncio
 import threading
-from collections import deque
+import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import LookalikeError
+from models.scores import Scores
+from service.inference.model_queue import Entry, ModelQueue
 
-Output = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Logits and embedding: of a batch ``[N, K]`` and ``[N, D]``, of one image ``[K]`` and ``[D]``."""
+_Outcome = Scores | Exception
+
+SMALL_WORK = 0.002
+"""Seconds. Less than this is left to a thread that is busy with as little: handing it to one more costs more CPU."""
 
 
 class ClosedError(LookalikeError):
     """The service is stopping."""
 
 
-class BatchModel(Protocol):
-    """What a batcher needs of a classifier."""
-
-    def infer(self, images: NDArray[np.uint8]) -> Output:
-        """uint8 ``[N, H, W, C]`` to outputs of the batch; may be called from several threads."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    image: NDArray[np.uint8]
-    result: asyncio.Future[Output]
-    loop: asyncio.AbstractEventLoop
-
-
 class Batcher:
-    """A queue before a model, emptied by threads of its own. A failed batch fails exactly its own images.
+    """Threads that empty the queues of models. A failed batch fails exactly its own images.
 
-    The queue has no bound of its own: ``service.inference.admission`` bounds what gets this far.
+    A queue has no bound: ``service.inference.admission`` bounds what gets this far. It needs no closing either: it
+    lives, and its model with it, as long as somebody refers to it.
     """
 
-    def __init__(self, model: BatchModel, *, threads: int, max_batch: int) -> None:
-        self._model, self._max_batch = model, max_batch
-        self._queue: deque[_Waiting] = deque()
-        self._changed = threading.Condition()
+    def __init__(self, threads: int) -> None:
+        self._lock = threading.Lock()
+        self._waiting: list[ModelQueue] = []
+        """Queues that are not empty."""
+        self._running: list[float] = []
+        """Seconds that each batch under way is expected to take."""
+        self._now = 0.0
+        """Virtual time: what the queue that was served last had been served before."""
         self._closed = False
+        self._waking: set[asyncio.AbstractEventLoop] = set()
+        self._calls: SimpleQueue[bool] = SimpleQueue()
+        """Wakes a thread that is idle: True to look for work, False to end."""
         self._threads = [threading.Thread(target=self._work, name=f"inference-{i}") for i in range(threads)]
         for thread in self._threads:
             thread.start()
 
-    async def infer(self, images: list[NDArray[np.uint8]]) -> list[Output]:
-        """Run images ``[H, W, C]`` through the model, each perhaps in another batch, and return their outputs in order.
+    async def score(self, queue: ModelQueue, images: NDArray[np.uint8]) -> Scores:
+        """Run ``[N, H, W, C]``, perhaps together with others' images, perhaps in several batches.
 
         Raises ``ClosedError`` once ``close`` was called. Images of a cancelled caller that still wait are dropped
         before any work is done on them.
         """
-        loop = asyncio.get_running_loop()
-        entries = [_Waiting(image, loop.create_future(), loop) for image in images]
-        with self._changed:
+        loop, size = asyncio.get_running_loop(), queue.largest_batch
+        parts = [images[start : start + size] for start in range(0, len(images), size)]
+        entries = [Entry(part, loop, loop.create_future()) for part in parts]
+        with self._lock:
             if self._closed:
                 raise ClosedError("the service is stopping; ask another one")
-            self._queue.extend(entries)
-            self._changed.notify(len(entries))
-        return await asyncio.gather(*(entry.result for entry in entries))
+            if not queue.entries:
+                queue.served = max(queue.served, self._now)  # an idle model saves up no claim
+                self._waiting.append(queue)
+            queue.entries.extend(entries)
+        if loop not in self._waking:
+            # Not at once: requests that came in together are put into the queue before a thread looks at it.
+            self._waking.add(loop)
+            loop.call_soon(self._wake, loop)
+        if len(entries) == 1:
+            return await entries[0].result
+        return Scores.joined(await asyncio.gather(*(entry.result for entry in entries)))
 
     def close(self) -> None:
         """Finish what waits and end the threads."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+        for _ in self._threads:
+            self._calls.put(False)
         for thread in self._threads:
             thread.join()
 
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake as many idle threads as the waiting work is worth."""
+        self._waking.discard(loop)
+        with self._lock:
+            idle = len(self._threads) - len(self._running)
+            wanted = sum(len(queue.entries) for queue in self._waiting)
+            if self._running and max(self._running) < SMALL_WORK:
+                wanted = int(sum(queue.work for queue in self._waiting) / SMALL_WORK)
+        for _ in range(min(idle, wanted)):
+            self._calls.put(True)
+
     def _work(self) -> None:
-        while batch := self._next_batch():
-            try:
-                outputs = self._model.infer(np.stack([entry.image for entry in batch]))
-                answers = list(zip(batch, *outputs, strict=True))  # in here: too few outputs are a failure, too
-            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                for entry in batch:
-                    _settle(entry, error)
-            else:
-                for entry, logits, embedding in answers:
-                    _settle(entry, (logits, embedding))
+        going_on = True
+        while going_on:
+            going_on = self._calls.get()
+            while taken := self._take():
+                self._run(*taken)
+            del taken  # a model that was unloaded must not live on here until the next batch comes
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Wait for work and take it; empty when closed and done."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
-                    return []
-                taken = [self._queue.popleft() for _ in range(min(self._max_batch, len(self._queue)))]
-            if wanted := [entry for entry in taken if not entry.result.cancelled()]:
-                return wanted
+    def _take(self) -> tuple[ModelQueue, list[Entry], float] | None:
+        """Take a batch of the queue whose turn it is, and the seconds charged for it; None where nothing waits."""
+        with self._lock:
+            while self._waiting:
+                queue = min(self._waiting, key=lambda each: each.served)
+                batch = queue.cut(len(self._threads) - len(self._running))
+                if not queue.entries:
+                    self._waiting.remove(queue)
+                if batch:
+                    charged = queue.seconds_per_image * _images(batch)
+                    self._running.append(charged)
+                    self._now = queue.served
+                    queue.served += charged
+                    return queue, batch, charged
+        return None
+
+    def _run(self, queue: ModelQueue, batch: list[Entry], charged: float) -> None:
+        started = time.perf_counter()
+        try:
+            scores = queue.model.score(_stacked([entry.images for entry in batch]))
+            outcomes: Sequence[_Outcome] = list(scores.split([len(entry.images) for entry in batch]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            outcomes = [error] * len(batch)
+        elapsed = time.perf_counter() - started
+        with self._lock:
+            self._running.remove(charged)
+            queue.served += elapsed - charged
+            queue.learn(elapsed / _images(batch))
+        _settle(batch, outcomes)
+        queue.observe(_images(batch), elapsed, [started - entry.since for entry in batch])
 
 
-def _settle(entry: _Waiting, outcome: Output | Exception) -> None:
-    def settle() -> None:
-        if entry.result.done():
-            return
+def _images(batch: list[Entry]) -> int:
+    return sum(len(entry.images) for entry in batch)
+
+
+def _stacked(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    return images[0] if len(images) == 1 else np.concatenate(images)
+
+
+def _settle(batch: list[Entry], outcomes: Sequence[_Outcome]) -> None:
+    """Hand out a batch's outcomes, with one call into each event loop that waits."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Scores], _Outcome]]] = {}
+    for entry, outcome in zip(batch, outcomes, strict=True):
+        by_loop.setdefault(entry.loop, []).append((entry.result, outcome))
+    for loop, settled in by_loop.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_set_results, settled)
+
+
+def _set_results(settled: list[tuple[asyncio.Future[Scores], _Outcome]]) -> None:
+    for result, outcome in settled:
+        if result.done():
+            continue
         if isinstance(outcome, Exception):
-            entry.result.set_exception(outcome)
+            result.set_exception(outcome)
         else:
-            entry.result.set_result(outcome)
-
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        entry.loop.call_soon_threadsafe(settle)
+            result.set_result(outcome)

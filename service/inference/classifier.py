@@ -10,11 +10,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction, predictions
+from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Answers, Prediction
 from models.embedding import EmbeddingStatistics
 from models.errors import LookalikeError
 from models.manifest import EMBEDDING_STATISTICS, GRAPH, TRAINING_PIXELS, Manifest
 from models.repository import ModelArtifact, ModelError, verify
+from models.scores import Scores
 from models.training_pixels import load_hashes
 
 
@@ -36,6 +37,7 @@ class Classifier:
         """Verify, load and warm; raises ``ModelError`` or ``DeviceError``."""
         verify(artifact)
         self.manifest: Manifest = artifact.manifest
+        self._answers = Answers(self.manifest)
         self._training_pixels = artifact.path / TRAINING_PIXELS
         spec, classes, size = self.manifest.input, len(self.manifest.classes), self.manifest.embedding_size
         try:
@@ -69,17 +71,20 @@ class Classifier:
         logits, embeddings = self._session.run(["logits", "embedding"], {"images": images})
         return logits, embeddings
 
-    def answer(
-        self,
-        logits: NDArray[np.float32],
-        embeddings: NDArray[np.float32],
-        *,
-        level: float = DEFAULT_LEVEL,
-        top_k: int = DEFAULT_TOP_K,
-    ) -> list[Prediction]:
-        """Turn what ``infer`` returned into answers; raises ``NotAClassifierError`` for an encoder."""
+    def score(self, images: NDArray[np.uint8]) -> Scores:
+        """uint8 ``[N, H, W, C]`` to what the model says of them."""
+        return Scores.of(*self.infer(images), self.manifest, self.statistics)
+
+    def no_scores(self) -> Scores:
+        """Scores of no images."""
+        logits = np.empty((0, len(self.manifest.classes)), dtype=np.float32)
+        embeddings = np.empty((0, self.manifest.embedding_size), dtype=np.float32)
+        return Scores.of(logits, embeddings, self.manifest, self.statistics)
+
+    def answer(self, scores: Scores, *, level: float = DEFAULT_LEVEL, top_k: int = DEFAULT_TOP_K) -> list[Prediction]:
+        """Word scores as answers; raises ``NotAClassifierError`` for an encoder."""
         self.must_classify()
-        return predictions(logits, embeddings, self.manifest, self.statistics, level=level, top_k=top_k)
+        return self._answers.of(scores, level=level, top_k=top_k)
 
     def must_classify(self) -> None:
         """Raise ``NotAClassifierError`` for an encoder."""

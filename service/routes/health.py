@@ -1,6 +1,6 @@
 """The front door, liveness and readiness."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from service.services import UseServices
@@ -20,11 +20,15 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
-async def readyz(services: UseServices) -> dict[str, object]:
-    """Answer once the models are loaded, with their names and versions."""
+@router.get("/readyz", responses={503: {"description": "The server was told to stop and takes its last requests."}})
+async def readyz(services: UseServices, response: Response) -> dict[str, object]:
+    """Answer once the models are loaded, with their names and versions, until the server is told to stop."""
+    draining = services.draining.is_set()
+    if draining:
+        response.status_code = 503
     return {
-        "status": "ready",
+        "status": "draining" if draining else "ready",
+        "device": services.models.device,
         "models": {
             name: [manifest.version for manifest in manifests]
             for name, manifests in services.models.manifests().items()

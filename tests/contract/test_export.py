@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from labels.splits import split
-from models.answer import predictions
+from models.answer import Answers
 from models.embedding import EmbeddingStatistics
 from models.groups import SimilarityGroups
 from models.manifest import CARD, EMBEDDING_STATISTICS, GRAPH, MANIFEST, TRAINING_PIXELS
 from models.preprocessing import InputSpec
 from models.repository import ModelArtifact, ModelRepository, verify
+from models.scores import Scores
 from models.training_pixels import load_hashes, pixel_hash, were_trained_on
 from training import export as exporting
 from training.data import DataSet
@@ -196,9 +197,10 @@ def test_the_artifact_is_all_that_answers_need(trained: Trained) -> None:
     """From the folder alone, images get answers; most of these easy ones are in the right group."""
     path, manifest = trained.artifact.path, trained.artifact.manifest
     statistics = EmbeddingStatistics.load(path / EMBEDDING_STATISTICS)
-    found = predictions(*run_graph(trained.session, trained.data.test_images), manifest, statistics)
+    scores = Scores.of(*run_graph(trained.session, trained.data.test_images), manifest, statistics)
+    found = Answers(manifest).of(scores)
     groups = manifest.similarity_groups
-    right = [one.top_class in groups.of(k) for one, k in zip(found, trained.data.test_labels, strict=True)]
+    right = [one["class"] in groups.of(k) for one, k in zip(found, trained.data.test_labels, strict=True)]
     assert np.mean(right) == pytest.approx(manifest.metrics["group_accuracy"], abs=1e-4)
     assert np.mean(right) > 0.7
 

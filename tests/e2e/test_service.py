@@ -1,17 +1,12 @@
 """The real server as a process of its own: one user's whole way, its start and its end."""
 
 import io
-import re
 import resource
 import shutil
 import signal
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import httpx
@@ -19,40 +14,6 @@ import polars as pl
 import pytest
 
 WAIT = 60
-
-
-@contextmanager
-def serving(process: Popen[str]) -> Iterator[tuple[httpx.Client, list[str]]]:
-    """A client of a server that has said where it listens, and the lines it prints; the process ends with the block."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    said: list[str] = []
-    listening = threading.Event()
-
-    def listen(stream: Any) -> None:
-        for line in stream:
-            said.append(line)
-            if "running on" in line:
-                listening.set()
-        listening.set()  # it has ended: nobody need wait any longer
-
-    readers = [threading.Thread(target=listen, args=(stream,)) for stream in (process.stdout, process.stderr)]
-    for reader in readers:
-        reader.start()
-    try:
-        assert listening.wait(WAIT)
-        address = re.search(r"http://127\.0\.0\.1:\d+", "".join(said))
-        assert address, said
-        with httpx.Client(base_url=address[0], timeout=WAIT, trust_env=False) as client:
-            yield client, said
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(WAIT)
-        for reader in readers:
-            reader.join(WAIT)
-        process.stdout.close()
-        process.stderr.close()
 
 
 def ended(client: httpx.Client, location: str) -> dict[str, Any]:
@@ -66,7 +27,7 @@ def ended(client: httpx.Client, location: str) -> dict[str, Any]:
     pytest.fail("the audit does not end")
 
 
-def test_a_users_whole_way(lookalike: Any, kit: Any, tmp_path: Path) -> None:
+def test_a_users_whole_way(lookalike: Any, kit: Any, tmp_path: Path, serving: Any) -> None:
     """Classify, upload an audit, follow it, read report and rows, take the corrected labels home, stop the server."""
     process = lookalike.process("serve", "--port", "0")
     with serving(process) as (client, said):
@@ -102,7 +63,9 @@ def test_a_users_whole_way(lookalike: Any, kit: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
-def test_an_audit_survives_the_server_that_took_it(lookalike: Any, kit: Any, end: signal.Signals, code: int) -> None:
+def test_an_audit_survives_the_server_that_took_it(
+    lookalike: Any, kit: Any, end: signal.Signals, code: int, serving: Any
+) -> None:
     """Told to stop or killed just after an upload, a server loses nothing: the next one finishes the audit, whole."""
     process = lookalike.process("serve", "--port", "0")
     with serving(process) as (client, said):
@@ -116,7 +79,7 @@ def test_an_audit_survives_the_server_that_took_it(lookalike: Any, kit: Any, end
         assert client.get(f"{location}/report").json()["rows"] == 600
 
 
-def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(lookalike: Any) -> None:
+def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(lookalike: Any, serving: Any) -> None:
     """With a request half sent, the server still ends once the time for requests under way is over."""
     process = lookalike.process("serve", "--port", "0", settings={"LOOKALIKE_SHUTDOWN_SECONDS": "1"})
     with serving(process) as (client, _):
@@ -129,7 +92,9 @@ def test_a_client_that_never_finishes_does_not_keep_the_server_from_ending(looka
             assert process.wait(WAIT) == 0
 
 
-def test_an_upload_without_room_is_refused_and_leaves_nothing(lookalike: Any, kit: Any, tmp_path: Path) -> None:
+def test_an_upload_without_room_is_refused_and_leaves_nothing(
+    lookalike: Any, kit: Any, tmp_path: Path, serving: Any
+) -> None:
     """Where an upload can't be stored the answer says so, nothing of it stays, and the service goes on."""
     process = lookalike.process("serve", "--port", "0")
     with serving(process) as (client, _):
@@ -179,7 +144,7 @@ def test_what_prevents_the_start_is_said_in_one_line(
     assert said in line
 
 
-def test_a_worker_of_its_own_carries_audits_out(lookalike: Any, kit: Any) -> None:
+def test_a_worker_of_its_own_carries_audits_out(lookalike: Any, kit: Any, serving: Any) -> None:
     """With LOOKALIKE_WORKER=off audits wait for `lookalike worker`, which ends with code 0 when told to stop."""
     with serving(lookalike.process("serve", "--port", 0, settings={"LOOKALIKE_WORKER": "off"})) as (client, _):
         files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}

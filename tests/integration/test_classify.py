@@ -150,7 +150,11 @@ def test_the_models_are_listed_by_their_manifests(service: Any) -> None:
 def test_health_and_readiness_are_answered(service: Any) -> None:
     """A load balancer learns that the service lives and which models it has loaded."""
     assert service.http.get("/healthz").json() == {"status": "alive"}
-    assert service.http.get("/readyz").json() == {"status": "ready", "models": {"fashion-mnist": ["1"]}}
+    assert service.http.get("/readyz").json() == {
+        "status": "ready",
+        "device": "cpu",
+        "models": {"fashion-mnist": ["1"]},
+    }
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", ""])

@@ -58,9 +58,9 @@ def test_an_import_is_calibrated_on_labels(
 
     classifier = Classifier(imported.artifact, device="cpu")
     picture = to_input(decode_image((images / "0.png").read_bytes()), manifest.input)
-    (answer,) = classifier.answer(*classifier.infer(picture[None]))
-    assert answer.prediction_set is not None
-    assert (answer.prediction_set.coverage, answer.outlier, classifier.warnings) == (0.95, False, [])
+    (answer,) = classifier.answer(classifier.score(picture[None]))
+    assert answer["prediction_set"] is not None
+    assert (answer["prediction_set"]["coverage"], answer["outlier"], classifier.warnings) == (0.95, False, [])
     card = (imported.artifact.path / CARD).read_text()
     assert "labels.csv, 600 images" in card
     assert f"| accuracy | {manifest.metrics['validation_accuracy']:.4f} |" in card
@@ -89,8 +89,8 @@ def test_an_import_without_labels_says_that_it_is_not_calibrated(saved: Saved, c
     classifier = Classifier(imported.artifact, device="cpu")
     (warning,) = classifier.warnings
     assert "colours@1 is not calibrated" in warning
-    (answer,) = classifier.answer(*classifier.infer(np.zeros((1, 8, 8, 3), np.uint8)))
-    assert (answer.prediction_set, answer.outlier) == (None, None)
+    (answer,) = classifier.answer(classifier.score(np.zeros((1, 8, 8, 3), np.uint8)))
+    assert (answer["prediction_set"], answer["outlier"]) == (None, None)
 
 
 def test_an_encoder_gives_no_answers(saved: Saved, take: Take) -> None:
@@ -100,7 +100,7 @@ def test_an_encoder_gives_no_answers(saved: Saved, take: Take) -> None:
     classifier = Classifier(imported.artifact, device="cpu")
     assert classifier.warnings == []
     with pytest.raises(NotAClassifierError, match="colours@1 is an encoder and knows no classes"):
-        classifier.answer(*classifier.infer(np.zeros((1, 8, 8, 3), np.uint8)))
+        classifier.answer(classifier.score(np.zeros((1, 8, 8, 3), np.uint8)))
     assert classifier.training_pixels().size == 0
     assert not classifier.statistics.is_outlier(np.full((2, 3), 1e9)).any()
 

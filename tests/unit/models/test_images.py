@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from models.images import ImageError, decode_image
+from models.images import ImageError, decode_image, is_tiny
 
 GREY = (np.indices((40, 56)).sum(0) * 3 % 256).astype(np.uint8)
 RGB = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
@@ -295,3 +295,23 @@ def test_mutated_files(data: bytes, rng: random.Random, changes: int, cut: bool)
     assert decoded.dtype == np.uint8
     assert decoded.ndim == 2 or decoded.shape[2] == 3
     assert decoded.size <= 3_000_000
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize(("side", "tiny"), [(28, True), (128, True), (129, False), (3000, False)])
+def test_tiny_is_told_by_the_header(kind: str, side: int, *, tiny: bool) -> None:
+    """A file of few bytes is tiny only if its header promises few pixels: a small file can hold a large image."""
+    buffer = BytesIO()
+    Image.new("1" if side > 200 and kind == "PNG" else "L", (side, side)).save(buffer, kind)
+    data = buffer.getvalue()
+    assert is_tiny(data) == (tiny and len(data) <= 4096)
+    assert not is_tiny(data[:20])
+    assert not is_tiny(data + b"\0" * 5000)
+
+
+def test_what_is_no_png_or_jpeg_is_not_tiny() -> None:
+    """Other formats, and what is no image, are left to the threads that decode."""
+    buffer = BytesIO()
+    Image.new("L", (8, 8)).save(buffer, "GIF")
+    assert not is_tiny(buffer.getvalue())
+    assert not is_tiny(b"")

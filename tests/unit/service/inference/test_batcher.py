@@ -1,4 +1,4 @@
-"""The batcher: order, bounds, failures and the end, with a model that does as it is told."""
+"""The batcher: order, bounds, fairness, failures and the end, with models that do as they are told."""
 
 import asyncio
 import threading
@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.scores import Scores
 from service.inference.batcher import Batcher, ClosedError
+from service.inference.model_queue import ModelQueue
+
+
+def scores(values: NDArray[np.uint8]) -> Scores:
+    column = values.astype(np.float32).reshape(-1, 1)
+    return Scores(column, -column, column.astype(float), column.astype(float), column[:, 0] > 0)
 
 
 class Model:
@@ -17,179 +24,267 @@ class Model:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.busy, self.free = threading.Event(), threading.Event()
+        self.entered, self.free = threading.Semaphore(0), threading.Event()
         self.free.set()
         self.outputs_short = False
 
-    def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        numbers = images[:, 0, 0, 0].tolist()
-        self.busy.set()
+    def score(self, images: NDArray[np.uint8]) -> Scores:
+        numbers = images[:, 0, 0, 0]
+        self.entered.release()
         assert self.free.wait(60)
-        self.batches.append(numbers)
+        self.batches.append(numbers.tolist())
         if 13 in numbers:
             raise RuntimeError("unlucky")
-        values = images[:, 0, 0, :1].astype(np.float32)
-        return (values[1:] if self.outputs_short else values), -values
+        return scores(numbers[1:] if self.outputs_short else numbers)
 
 
-def image(number: int) -> NDArray[np.uint8]:
-    return np.full((1, 1, 1), number, dtype=np.uint8)
+def images(*numbers: int) -> NDArray[np.uint8]:
+    return np.array(numbers, dtype=np.uint8).reshape(-1, 1, 1, 1)
 
 
-def images(*numbers: int) -> list[NDArray[np.uint8]]:
-    return [image(number) for number in numbers]
+def numbers(outcome: Scores) -> list[int]:
+    assert (outcome.embeddings == -outcome.logits).all()
+    return [int(value) for value in outcome.logits[:, 0]]
 
 
-def numbers(outputs: Any) -> list[int]:
-    return [int(logits[0]) for logits, _ in outputs]
+class Bench:
+    """A batcher of one thread or more, a held model, and a queue before it."""
+
+    def __init__(self, *, threads: int = 1, max_batch: int = 4, budget: float = float("inf")) -> None:
+        self.batcher = Batcher(threads)
+        self.model = Model()
+        self.queue = ModelQueue(self.model, max_batch=max_batch, budget=budget)
+
+    async def score(self, *numbers: int) -> Scores:
+        return await self.batcher.score(self.queue, images(*numbers))
+
+    async def hold(self) -> "asyncio.Task[Scores]":
+        """Occupy a thread with image 0."""
+        self.model.free.clear()
+        self.model.entered = threading.Semaphore(0)
+        first = asyncio.create_task(self.score(0))
+        await self.entered()
+        return first
+
+    async def entered(self) -> None:
+        """Wait until a thread is in the model."""
+        assert await asyncio.to_thread(self.model.entered.acquire, timeout=60)
+
+    async def put(self, *numbers: int, queue: ModelQueue | None = None) -> "asyncio.Task[Scores]":
+        """Put images into a queue, and see that they are there."""
+        queue = queue or self.queue
+        before = sum(len(entry.images) for entry in queue.entries)
+        task = asyncio.create_task(self.batcher.score(queue, images(*numbers)))
+        await asyncio.sleep(0)
+        assert sum(len(entry.images) for entry in queue.entries) == before + len(numbers)
+        return task
+
+
+Make = Callable[..., Bench]
 
 
 @pytest.fixture
-def model() -> Model:
-    return Model()
-
-
-Make = Callable[..., Batcher]
-
-
-@pytest.fixture
-def make(model: Model) -> Iterator[Make]:
+def make() -> Iterator[Make]:
     """Make batchers that are closed at the end."""
-    made: list[Batcher] = []
+    made: list[Bench] = []
 
-    def batcher(*, threads: int = 1, max_batch: int = 4) -> Batcher:
-        made.append(Batcher(model, threads=threads, max_batch=max_batch))
+    def bench(**options: Any) -> Bench:
+        made.append(Bench(**options))
         return made[-1]
 
-    yield batcher
-    model.free.set()
+    yield bench
     for each in made:
-        each.close()
+        each.model.free.set()
+        each.batcher.close()
 
 
-async def hold(model: Model, batcher: Batcher) -> "asyncio.Task[Any]":
-    """Occupy the one thread with image 0."""
-    model.free.clear()
-    model.busy.clear()
-    first = asyncio.create_task(batcher.infer(images(0)))
-    assert await asyncio.to_thread(model.busy.wait, 60)
-    return first
+def test_scores_come_back_in_the_order_of_the_images(make: Make) -> None:
+    """A caller gets the scores of each image at its own place, across batches and threads."""
+    bench = make(threads=3, max_batch=2)
+
+    async def main() -> list[Scores]:
+        return await asyncio.gather(*(bench.score(*range(start, start + 7)) for start in range(20, 80, 10)))
+
+    for start, outcome in zip(range(20, 80, 10), asyncio.run(main()), strict=True):
+        assert numbers(outcome) == list(range(start, start + 7))
 
 
-async def queue(batcher: Batcher, *numbers: int) -> "asyncio.Task[Any]":
-    """Put images into the queue, and see that they are there."""
-    before = len(batcher._queue)
-    task = asyncio.create_task(batcher.infer(images(*numbers)))
-    await asyncio.sleep(0)
-    assert len(batcher._queue) == before + len(numbers)
-    return task
-
-
-def test_outputs_come_back_in_the_order_of_the_images(make: Make) -> None:
-    """A caller gets logits and embedding of each image at its own place, across batches and threads."""
-    batcher = make(threads=3, max_batch=2)
-
-    async def main() -> list[Any]:
-        return await asyncio.gather(*(batcher.infer(images(*range(start, start + 7))) for start in range(20, 80, 10)))
-
-    for start, outputs in zip(range(20, 80, 10), asyncio.run(main()), strict=True):
-        assert numbers(outputs) == list(range(start, start + 7))
-        assert [int(embedding[0]) for _, embedding in outputs] == [-n for n in range(start, start + 7)]
-
-
-def test_no_batch_is_larger_than_the_largest(model: Model, make: Make) -> None:
-    """Waiting images of several callers run together, and never more of them than ``max_batch``."""
-    batcher = make(max_batch=4)
+def test_no_batch_is_larger_than_the_largest(make: Make) -> None:
+    """Waiting requests run together, none cut in two that fits, and never more images than ``max_batch``."""
+    bench = make(max_batch=4)
 
     async def main() -> None:
-        tasks = [await hold(model, batcher), await queue(batcher, 1, 2, 3), await queue(batcher, 4, 5, 6)]
-        model.free.set()
+        tasks = [await bench.hold(), await bench.put(1, 2, 3), await bench.put(4), await bench.put(5, 6)]
+        tasks += [await bench.put(7, 8, 9), await bench.put(20, 21, 22, 23, 24)]
+        bench.model.free.set()
         await asyncio.gather(*tasks)
 
     asyncio.run(main())
-    assert model.batches == [[0], [1, 2, 3, 4], [5, 6]]
+    assert bench.model.batches == [[0], [1, 2, 3, 4], [5, 6], [7, 8, 9], [20, 21, 22, 23], [24]]
 
 
-def test_an_idle_model_does_not_wait_for_more(model: Model, make: Make) -> None:
+def test_an_idle_model_does_not_wait_for_more(make: Make) -> None:
     """A single image runs at once, alone."""
-    assert numbers(asyncio.run(make(max_batch=32).infer(images(5)))) == [5]
-    assert model.batches == [[5]]
+    bench = make(max_batch=32)
+    assert numbers(asyncio.run(bench.score(5))) == [5]
+    assert bench.model.batches == [[5]]
 
 
-def test_a_failing_batch_fails_its_own_images_only(model: Model, make: Make) -> None:
-    """The callers of a failed batch get its error; those before and after it get their outputs."""
-    batcher = make(max_batch=2)
+def test_requests_that_come_together_run_together(make: Make) -> None:
+    """What arrives in one turn of the event loop makes one batch, although the model was idle."""
+    bench = make(max_batch=32)
+
+    async def main() -> None:
+        await asyncio.gather(*(bench.score(number) for number in range(1, 6)))
+
+    asyncio.run(main())
+    assert bench.model.batches == [[1, 2, 3, 4, 5]]
+
+
+def test_idle_threads_share_what_waits(make: Make) -> None:
+    """Two idle threads take half of the waiting images each, instead of one taking all while the other looks on."""
+    bench = make(threads=2, max_batch=32)
+    bench.model.free.clear()
+
+    async def main() -> None:
+        together = asyncio.gather(*(bench.score(number) for number in range(1, 9)))
+        await bench.entered()
+        await bench.entered()
+        bench.model.free.set()
+        await together
+
+    asyncio.run(main())
+    assert sorted(map(len, bench.model.batches)) == [4, 4]
+
+
+def test_batches_shrink_to_the_time_they_may_take(make: Make) -> None:
+    """Once it is known how long an image takes, batches are cut to the budget, but not to less than one image."""
+    queue = ModelQueue(Model(), max_batch=32, budget=0.1)
+    assert queue.largest_batch == 32
+    queue.learn(0.02)
+    assert queue.largest_batch == 5
+    for _ in range(50):
+        queue.learn(1.0)
+    assert queue.largest_batch == 1
+
+
+def test_a_flood_on_one_model_leaves_the_others_their_share(make: Make) -> None:
+    """A request to a quiet model is next, although a hundred to another one came before."""
+    bench = make(max_batch=4)
+    quiet = ModelQueue(bench.model, max_batch=4)
+
+    async def main() -> None:
+        tasks = [await bench.hold()] + [await bench.put(100) for _ in range(100)]
+        tasks.append(await bench.put(7, queue=quiet))
+        bench.model.free.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert [7] in bench.model.batches[:3]
+
+
+def test_an_idle_model_saves_up_no_claim(make: Make) -> None:
+    """A model that was idle for long does not then keep the others from the threads for as long."""
+    bench = make()
+    late = ModelQueue(bench.model, max_batch=4)
+    bench.queue.served = 100.0
+
+    async def main() -> None:
+        await bench.score(1)
+        tasks = [await bench.hold(), await bench.put(2, queue=late)]
+        bench.model.free.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert late.served >= 100
+
+
+def test_a_failing_batch_fails_its_own_images_only(make: Make) -> None:
+    """The callers of a failed batch get its error; those before and after it get their scores."""
+    bench = make(max_batch=2)
 
     async def main() -> list[Any]:
-        tasks = [await hold(model, batcher), await queue(batcher, 1, 2), await queue(batcher, 13)]
-        tasks += [await queue(batcher, 14), await queue(batcher, 3, 4)]
-        model.free.set()
+        tasks = [await bench.hold(), await bench.put(1, 2), await bench.put(13)]
+        tasks += [await bench.put(14), await bench.put(3, 4)]
+        bench.model.free.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
     first, before, failed, failed_with_it, after = asyncio.run(main())
-    assert [numbers(outputs) for outputs in (first, before, after)] == [[0], [1, 2], [3, 4]]
+    assert [numbers(outcome) for outcome in (first, before, after)] == [[0], [1, 2], [3, 4]]
     assert str(failed) == str(failed_with_it) == "unlucky"
-    assert model.batches == [[0], [1, 2], [13, 14], [3, 4]]
+    assert bench.model.batches == [[0], [1, 2], [13, 14], [3, 4]]
 
 
-def test_a_model_that_returns_too_little_fails_the_batch(model: Model, make: Make) -> None:
-    """A model with fewer outputs than images is an error for those who wait, and the next batch is served."""
-    batcher = make()
+def test_a_model_that_returns_too_little_fails_the_batch(make: Make) -> None:
+    """A model with scores of fewer images is an error for those who wait, and the next batch is served."""
+    bench = make()
 
-    async def main() -> list[Any]:
-        model.outputs_short = True
-        with pytest.raises(ValueError, match="shorter"):
-            await asyncio.wait_for(batcher.infer(images(1, 2)), 60)
-        model.outputs_short = False
-        return await asyncio.wait_for(batcher.infer(images(3)), 60)
+    async def main() -> Scores:
+        bench.model.outputs_short = True
+        with pytest.raises(ValueError, match="scores of 1 images for 2"):
+            await asyncio.wait_for(bench.score(1, 2), 60)
+        bench.model.outputs_short = False
+        return await asyncio.wait_for(bench.score(3), 60)
 
     assert numbers(asyncio.run(main())) == [3]
 
 
-def test_cancelled_images_are_never_run(model: Model, make: Make) -> None:
+def test_cancelled_images_are_never_run(make: Make) -> None:
     """The images of a caller that went away while they waited cost the model nothing."""
-    batcher = make()
+    bench = make()
 
-    async def main() -> list[Any]:
-        first, gone, staying = await hold(model, batcher), await queue(batcher, 1, 2), await queue(batcher, 3)
+    async def main() -> list[Scores]:
+        first, gone, staying = await bench.hold(), await bench.put(1, 2), await bench.put(3)
         gone.cancel()
         with pytest.raises(asyncio.CancelledError):
             await gone
-        model.free.set()
+        bench.model.free.set()
         return await asyncio.gather(first, staying)
 
-    assert [numbers(outputs) for outputs in asyncio.run(main())] == [[0], [3]]
-    assert model.batches == [[0], [3]]
+    assert [numbers(outcome) for outcome in asyncio.run(main())] == [[0], [3]]
+    assert bench.model.batches == [[0], [3]]
 
 
-def test_closing_finishes_what_waits_and_takes_nothing_new(model: Model, make: Make) -> None:
+def test_closing_finishes_what_waits_and_takes_nothing_new(make: Make) -> None:
     """Closing answers all that was accepted, ends the threads, and refuses what comes later."""
-    batcher = make(max_batch=2)
+    bench = make(max_batch=2)
 
-    async def main() -> list[Any]:
-        tasks = [await hold(model, batcher), await queue(batcher, 1, 2, 3)]
-        closing = threading.Thread(target=batcher.close)
+    async def main() -> list[Scores]:
+        tasks = [await bench.hold(), await bench.put(1, 2, 3)]
+        closing = threading.Thread(target=bench.batcher.close)
         closing.start()
-        while not batcher._closed:
+        while not bench.batcher._closed:
             assert closing.is_alive()
         with pytest.raises(ClosedError):
-            await batcher.infer(images(4))
-        model.free.set()
+            await bench.score(4)
+        bench.model.free.set()
         await asyncio.to_thread(closing.join)
         return await asyncio.gather(*tasks)
 
-    assert [numbers(outputs) for outputs in asyncio.run(main())] == [[0], [1, 2, 3]]
-    assert not any(thread.is_alive() for thread in batcher._threads)
+    assert [numbers(outcome) for outcome in asyncio.run(main())] == [[0], [1, 2, 3]]
+    assert not any(thread.is_alive() for thread in bench.batcher._threads)
 
 
-def test_a_caller_whose_loop_has_ended_does_no_harm(model: Model, make: Make) -> None:
-    """Outputs for an event loop that is gone are dropped, and the thread goes on for others."""
-    batcher = make()
+def test_a_caller_whose_loop_has_ended_does_no_harm(make: Make) -> None:
+    """Scores for an event loop that is gone are dropped, and the thread goes on for others."""
+    bench = make()
 
     async def abandoned() -> None:
-        task = await hold(model, batcher)
+        task = await bench.hold()
         task.cancel()
 
     asyncio.run(abandoned())
-    model.free.set()
-    assert numbers(asyncio.run(batcher.infer(images(7)))) == [7]
+    bench.model.free.set()
+    assert numbers(asyncio.run(bench.score(7))) == [7]
+
+
+def test_a_batch_is_heard_of_with_its_times(make: Make) -> None:
+    """Who observes a queue learns how many images a batch had, how long it took and how long each request waited."""
+    heard: list[Any] = []
+    bench = make()
+    queue = ModelQueue(bench.model, max_batch=4, observe=lambda *what: heard.append(what))
+    asyncio.run(bench.batcher.score(queue, images(1, 2, 3)))
+    bench.batcher.close()
+    ((count, seconds, waited),) = heard
+    assert (count, len(waited)) == (3, 1)
+    assert seconds > 0 <= waited[0]

@@ -1,0 +1,84 @@
+"""From the images of a request to a model's scores: let in, decoded, queued, and all that within a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import LookalikeError
+from models.images import ImageError, decode_image, is_tiny
+from models.preprocessing import InputSpec, to_input
+from models.scores import Scores
+from service.inference.loaded_models import LoadedModel, LoadedModels
+from service.settings import Settings
+
+
+class DeadlineError(LookalikeError):
+    """The work was not done in time, and is not done any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredFiles:
+    """What became of N image files."""
+
+    errors: list[ImageError | None]
+    """``[N]``: why a file can't be read; None for the others."""
+    scores: Scores
+    """Of those others, in their order."""
+
+
+class Scorer:
+    """Scores images; what has no room or no time is refused, what its caller gives up is dropped."""
+
+    def __init__(self, models: LoadedModels, settings: Settings) -> None:
+        self._models, self._settings = models, settings
+        self._decoders = ThreadPoolExecutor(settings.cpu_threads, thread_name_prefix="decode")
+
+    async def score_files(self, loaded: LoadedModel, files: Sequence[bytes]) -> ScoredFiles:
+        """Decode image files and run them; a bad one fails alone.
+
+        Raises ``OverloadedError``, ``DeadlineError``, or ``ClosedError`` while the service stops.
+        """
+        async with loaded.admission.of(len(files)), self._in_time():
+            spec = loaded.classifier.manifest.input
+            decoded = [self._decode(data, spec) if is_tiny(data) else self._in_a_thread(data, spec) for data in files]
+            images = [each if not isinstance(each, asyncio.Future) else await each for each in decoded]
+            readable = [image for image in images if not isinstance(image, ImageError)]
+            return ScoredFiles(
+                [image if isinstance(image, ImageError) else None for image in images],
+                await self._models.score(loaded, np.stack(readable)) if readable else loaded.classifier.no_scores(),
+            )
+
+    async def score_images(self, loaded: LoadedModel, images: NDArray[np.uint8]) -> Scores:
+        """Run images ``[N, H, W, C]`` of the model's own size; raises as ``score_files`` does."""
+        async with loaded.admission.of(len(images)), self._in_time():
+            return await self._models.score(loaded, images)
+
+    def close(self) -> None:
+        """End the threads, when what they work on is done."""
+        self._decoders.shutdown()
+
+    def _decode(self, data: bytes, spec: InputSpec) -> NDArray[np.uint8] | ImageError:
+        settings = self._settings
+        if len(data) > settings.max_image_bytes:
+            return ImageError("image_too_large", f"the file is larger than {settings.max_image_bytes:,} bytes")
+        try:
+            return to_input(decode_image(data, max_pixels=settings.max_image_pixels), spec)
+        except ImageError as error:
+            return error
+
+    def _in_a_thread(self, data: bytes, spec: InputSpec) -> asyncio.Future[NDArray[np.uint8] | ImageError]:
+        return asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, data, spec)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        seconds = self._settings.deadline_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise DeadlineError(f"the service did not get to it within {seconds:g} s; try again") from error
