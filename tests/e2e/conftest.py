@@ -49,5 +49,5 @@ def _serving(process: Popen[str]) -> Iterator[tuple[httpx.Client, list[str]]]:
 
 @pytest.fixture(scope="session")
 def serving() -> Callable[[Popen[str]], AbstractContextManager[tuple[httpx.Client, list[str]]]]:
-    """Use as in ``with serving(lookalike.process("serve", "--port", "0")) as (client, said)``."""
+    """Start talking to a server: a context of its client and of the lines that it prints."""
     return _serving
