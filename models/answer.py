@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from models.conformal import prediction_sets
 from models.manifest import Manifest
 from models.scores import Scores
 
@@ -89,31 +88,24 @@ class Answers:
         ``level`` in (0, 1] is the probability at which the caller calls an answer sure, and the coverage of the
         prediction set; ``top_k`` bounds how many classes ``probabilities`` lists.
         """
-        order = np.argsort(-scores.probabilities, axis=1, kind="stable").tolist()
-        sets = self._sets(scores, level)
+        coverage, greatest = self._coverage(level)
         rows = zip(
-            order,
+            scores.ranking.tolist(),
             scores.probabilities.tolist(),
-            scores.group_probabilities[:, self._named_by].tolist(),
-            sets,
+            scores.group_probabilities.tolist(),
             scores.outliers.tolist(),
             strict=True,
         )
-        return [
-            self._answer(ranked, p, masses, inside, outlier, level, top_k)
-            for ranked, p, masses, inside, outlier in rows
-        ]
+        answers = []
+        for ranked, p, mass_of, outlier in rows:
+            answer = self._answer(ranked, p, [mass_of[a] for a in self._named_by], level, top_k)
+            if self._conformal is not None:
+                answer["prediction_set"] = {"coverage": coverage, "classes": self._set(ranked, p, greatest)}
+                answer["outlier"] = outlier
+            answers.append(answer)
+        return answers
 
-    def _answer(
-        self,
-        ranked: list[int],
-        p: list[float],
-        masses: list[float],
-        in_set: PredictionSet | None,
-        outlier: bool,
-        level: float,
-        top_k: int,
-    ) -> Prediction:
+    def _answer(self, ranked: list[int], p: list[float], masses: list[float], level: float, top_k: int) -> Prediction:
         classes, top = self._classes, ranked[0]
         own = self._group_of[top]
         members, mass = _ranked(self._groups[own], p), masses[own]
@@ -132,20 +124,18 @@ class Answers:
                 {"classes": [classes[k] for k in _ranked(self._groups[g], p)], "probability": _round(masses[g])}
                 for g in by_mass
             ],
-            "prediction_set": in_set,
-            "outlier": None if self._conformal is None else outlier,
+            "prediction_set": None,
+            "outlier": None,
             "probabilities": {classes[k]: _round(p[k]) for k in ranked[:top_k]},
         }
 
-    def _sets(self, scores: Scores, level: float) -> list[PredictionSet | None]:
-        if self._conformal is None:
-            return [None] * len(scores)
-        coverage, threshold = self._conformal.threshold(level)
-        members = prediction_sets(scores.probabilities, threshold)
-        return [
-            {"coverage": coverage, "classes": [self._classes[k] for k in _ranked(inside, p)]}
-            for inside, p in zip(map(_members, members), scores.probabilities.tolist(), strict=True)
-        ]
+    def _coverage(self, level: float) -> tuple[float, float]:
+        """Nominal coverage of the sets at a level, and the greatest score in them."""
+        return (0.0, 0.0) if self._conformal is None else self._conformal.threshold(level)
+
+    def _set(self, ranked: list[int], p: list[float], greatest: float) -> list[str]:
+        """Names of the classes in the prediction set, as ``models.conformal.prediction_sets`` chooses them."""
+        return [self._classes[k] for k in ranked[:1]] + [self._classes[k] for k in ranked[1:] if 1 - p[k] <= greatest]
 
 
 def _decide(top_class: str, probability: float, group: TopGroup, mass: float, level: float) -> Decision:

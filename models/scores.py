@@ -24,6 +24,8 @@ class Scores:
     """``[N, K]``: calibrated where the model is; rows sum to 1."""
     group_probabilities: NDArray[np.float64]
     """``[N, K]``: for each class the mass of its group."""
+    ranking: NDArray[np.intp]
+    """``[N, K]``: the classes of each image by falling probability."""
     outliers: NDArray[np.bool_]
     """``[N]``: whether an image is unlike anything that the model was trained on."""
 
@@ -39,13 +41,18 @@ class Scores:
 
         Without calibration the probabilities are the softmax of the logits.
         """
-        if manifest.is_encoder:
-            nothing = np.empty((len(embeddings), 0), dtype=np.float64)
-            return cls(logits, embeddings, nothing, nothing, statistics.is_outlier(embeddings))
         groups = manifest.similarity_groups
-        probabilities = class_probabilities(logits, groups, manifest.temperature)
-        masses = group_probabilities(probabilities, groups)
-        return cls(logits, embeddings, probabilities, masses, statistics.is_outlier(embeddings))
+        probabilities = (
+            np.empty(logits.shape) if manifest.is_encoder else class_probabilities(logits, groups, manifest.temperature)
+        )
+        return cls(
+            logits,
+            embeddings,
+            probabilities,
+            group_probabilities(probabilities, groups),
+            np.argsort(-probabilities, axis=1, kind="stable"),
+            statistics.is_outlier(embeddings),
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -68,4 +75,11 @@ class Scores:
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """All of them, each ``[N, ...]``, in the order of the fields."""
-        return self.logits, self.embeddings, self.probabilities, self.group_probabilities, self.outliers
+        return (
+            self.logits,
+            self.embeddings,
+            self.probabilities,
+            self.group_probabilities,
+            self.ranking,
+            self.outliers,
+        )

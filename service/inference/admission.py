@@ -1,8 +1,6 @@
 """How much work is let in: a bound on a model's images that are being decoded, wait, or run."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from models.errors import LookalikeError
 
@@ -43,15 +41,32 @@ class Admission:
         self.refused = 0
         """How many there were no room for, ever."""
 
-    @asynccontextmanager
-    async def of(self, images: int) -> AsyncIterator[None]:
-        """Hold room for some images; where there is none, keep the refusal back and raise ``OverloadedError``."""
+    def of(self, images: int) -> "_Room":
+        """``async with`` it: holds room for some images.
+
+        Where there is none, the refusal is kept back, and then ``OverloadedError`` raised.
+        """
+        return _Room(self, images)
+
+    async def enter(self, images: int) -> None:
+        """Take room that ``leave`` gives back."""
         if self.admitted + images > self._most:
             self.refused += images
             await self._hold()
             raise OverloadedError("the service is busy; try again in a second")
         self.admitted += images
-        try:
-            yield
-        finally:
-            self.admitted -= images
+
+    def leave(self, images: int) -> None:
+        """Give room back."""
+        self.admitted -= images
+
+
+class _Room:  # a class, for a generator would cost several times as much, at every request
+    def __init__(self, admission: Admission, images: int) -> None:
+        self._admission, self._images = admission, images
+
+    async def __aenter__(self) -> None:
+        await self._admission.enter(self._images)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._admission.leave(self._images)

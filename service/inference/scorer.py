@@ -1,10 +1,10 @@
 """From the images of a request to a model's scores: let in, decoded, queued, and all that within a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Scorer:
 
         Raises ``OverloadedError``, ``DeadlineError``, or ``ClosedError`` while the service stops.
         """
-        async with loaded.admission.of(len(files)), self._in_time():
+        async with loaded.admission.of(len(files)), _InTime(self._settings.deadline_seconds):
             spec = loaded.classifier.manifest.input
             decoded = [self._decode(data, spec) if is_tiny(data) else self._in_a_thread(data, spec) for data in files]
             images = [each if not isinstance(each, asyncio.Future) else await each for each in decoded]
@@ -55,7 +55,7 @@ class Scorer:
 
     async def score_images(self, loaded: LoadedModel, images: NDArray[np.uint8]) -> Scores:
         """Run images ``[N, H, W, C]`` of the model's own size; raises as ``score_files`` does."""
-        async with loaded.admission.of(len(images)), self._in_time():
+        async with loaded.admission.of(len(images)), _InTime(self._settings.deadline_seconds):
             return await self._models.score(loaded, images)
 
     def close(self) -> None:
@@ -74,11 +74,20 @@ class Scorer:
     def _in_a_thread(self, data: bytes, spec: InputSpec) -> asyncio.Future[NDArray[np.uint8] | ImageError]:
         return asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, data, spec)
 
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        seconds = self._settings.deadline_seconds
+
+class _InTime:
+    """``async with`` it: cancels the block when its time is over, and raises ``DeadlineError``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._timeout = seconds, asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError as error:
-            raise DeadlineError(f"the service did not get to it within {seconds:g} s; try again") from error
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise DeadlineError(f"the service did not get to it within {self._seconds:g} s; try again") from late

@@ -9,6 +9,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from models.answer import Answers, Prediction
+from models.conformal import prediction_sets
 from models.embedding import EmbeddingStatistics
 from models.manifest import Manifest
 from models.scores import Scores
@@ -161,3 +162,17 @@ def test_an_answer_without_calibration_promises_nothing(imported_fields: dict[st
     assert (found["prediction_set"], found["outlier"]) == (None, None)
     assert found["probability"] == pytest.approx(0.55, abs=1e-4)
     assert found["decision"]["level"] == "group"
+
+
+def test_prediction_sets_are_those_of_the_calibration(make_manifest: Callable[..., Manifest]) -> None:
+    """The set of an answer is the one whose coverage was calibrated, at every level of the grid."""
+    manifest, rng = make_manifest(), np.random.default_rng(0)
+    logits, embeddings = rng.normal(scale=2, size=(100, 4)).astype(np.float32), np.zeros((100, 2), np.float32)
+    scores = Scores.of(logits, embeddings, manifest, STATISTICS)
+    assert manifest.calibration is not None
+    for level in (*manifest.calibration.conformal.levels, 1.0):
+        _, threshold = manifest.calibration.conformal.threshold(level)
+        expected = prediction_sets(scores.probabilities, threshold)
+        for answer, members in zip(Answers(manifest).of(scores, level=level), expected, strict=True):
+            assert answer["prediction_set"] is not None
+            assert set(answer["prediction_set"]["classes"]) == {manifest.classes[k] for k in np.flatnonzero(members)}

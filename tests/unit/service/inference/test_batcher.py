@@ -16,7 +16,7 @@ from service.inference.model_queue import ModelQueue
 
 def scores(values: NDArray[np.uint8]) -> Scores:
     column = values.astype(np.float32).reshape(-1, 1)
-    return Scores(column, -column, column.astype(float), column.astype(float), column[:, 0] > 0)
+    return Scores(column, -column, *[column.astype(float)] * 2, column.astype(int), column[:, 0] > 0)
 
 
 class Model:
