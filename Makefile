@@ -2,12 +2,13 @@
 PYTHON ?= python3
 PORT ?= 8000
 STORE ?= runs/demo-store
+FUZZ_SECONDS ?= 300
 RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test check fmt bench bench-audit demo-model
+.PHONY: help serve test check fmt bench bench-audit fuzz demo-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -34,6 +35,11 @@ bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on t
 	for each in reference image_dependent asymmetry cross_validated unseen_classes duplicates cost throughput; do \
 		OMP_NUM_THREADS=1 $(BIN)/python bench/audit/$$each.py || exit 1; done
 
+fuzz: .venv/fuzz  ## fuzz the readers of label files and archives, FUZZ_SECONDS=300 each
+	for each in "label_files.py csv" "label_files.py tsv" "label_files.py jsonl" "label_files.py parquet" \
+		"archives.py zip" "archives.py tar" "archives.py tgz"; do \
+		$(BIN)/python tests/fuzz/$$each --seconds $(FUZZ_SECONDS) || exit 1; done
+
 demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-store)
 	rm -rf runs/demo
 	$(BIN)/lookalike train small --noise asymmetric:0.4 --trusted 1000 --seed 0 --out runs/demo
@@ -50,6 +56,10 @@ demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-
 
 .venv/bench: .venv/everything
 	$(INSTALL) '.[$(RUNTIME),train,dev,bench]'
+	touch $@
+
+.venv/fuzz: .venv/everything
+	$(INSTALL) '.[$(RUNTIME),train,dev,fuzz]'
 	touch $@
 
 .venv/bin/python:

@@ -3,7 +3,6 @@
 import io
 import stat
 import zipfile
-import zlib
 from pathlib import Path
 
 from labels.images.errors import ImageSourceError, UnreadableImageError
@@ -63,7 +62,9 @@ class ZipSource(ImageSource):
                         raise UnreadableImageError(
                             name, f"is larger than {MAX_IMAGE_BYTES // 2**20} MiB: make it smaller"
                         )
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except UnreadableImageError:
+            raise
+        except Exception as error:  # as above
             raise UnreadableImageError(name, "is damaged in the zip file: zip the images again") from error
         return bytes(data)
 

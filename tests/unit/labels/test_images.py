@@ -176,6 +176,16 @@ def test_zip_header_that_lies(tmp_path: Path) -> None:
         source.read("bomb.png")
 
 
+def test_zip_names_that_are_no_text(tmp_path: Path) -> None:
+    """A member whose own header bears another name, one that is not even text, is unreadable, and no crash."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ä.png", b"x")
+    path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xa2\xa2", 1))
+    with open_image_source(path) as source, pytest.raises(UnreadableImageError, match="damaged"):
+        source.read("ä.png")
+
+
 def test_zip_oddities(tmp_path: Path) -> None:
     """Encrypted members, other compressions and damaged members are refused alone, saying how to zip instead."""
     path = make_zip(tmp_path / "a.zip", FILES)

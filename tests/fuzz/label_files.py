@@ -1,0 +1,67 @@
+"""Fuzzes the readers of label files: `python tests/fuzz/label_files.py csv --seconds 300`."""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parent))  # the project's own folder is on the path by its installation
+
+with atheris.instrument_imports(include=["labels", "models", "csv", "json"]):
+    import io
+
+    import polars as pl
+    from harness import main
+
+    from labels.errors import LabelFileError
+    from labels.label_file import read_label_file, resolve_labels
+
+ROWS = {"image": ["a.png", "b/ä.png", None], "label": ["Shirt", "Coat", "Shirt"], "trusted": ["true", "", "no"]}
+
+
+def read(path: Path) -> None:
+    """Read a label file as an audit does."""
+    try:
+        resolve_labels(read_label_file(path), ("Shirt", "Coat"))
+    except LabelFileError as error:
+        assert str(error).startswith(path.name), "the message does not name the file"
+
+
+def delimited(separator: str) -> list[bytes]:
+    """Honest tables, one of them with quotes and line ends in its cells."""
+    table = pl.DataFrame(ROWS)
+    plain = table.write_csv(separator=separator).encode()
+    quoted = f'image{separator}label\r\n"a{separator}b.png"{separator}"line\nend ""quoted"""\r\n'.encode()
+    return [plain, quoted, b"\xef\xbb\xbf" + plain]
+
+
+def json_lines() -> list[bytes]:
+    """Honest lines, flat and nested."""
+    return [pl.DataFrame(ROWS).write_ndjson().encode(), b'{"label": 1, "x": [[{}]]}']
+
+
+def parquet() -> list[bytes]:
+    """Honest tables under several compressions, one of numbers and nested columns."""
+    nested = pl.DataFrame({"label": [1, 2, None], "boxes": [[1.5], [], None], "meta": [{"a": "x"}] * 3})
+    made = []
+    for table in (pl.DataFrame(ROWS), nested):
+        for compression in ("uncompressed", "snappy", "zstd"):
+            buffer = io.BytesIO()
+            table.write_parquet(buffer, compression=compression)
+            made.append(buffer.getvalue())
+    return made
+
+
+if __name__ == "__main__":
+    main(
+        {
+            "csv": (".csv", lambda: delimited(","), read),
+            "tsv": (".tsv", lambda: delimited("\t"), read),
+            "jsonl": (
+                ".jsonl",
+                lambda: [pl.DataFrame(ROWS).write_ndjson().encode(), b'{"label": 1, "x": [[{}]]}'],
+                read,
+            ),
+            "parquet": (".parquet", parquet, read),
+        }
+    )
