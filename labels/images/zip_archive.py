@@ -53,19 +53,20 @@ class ZipSource(ImageSource):
             zipfile.ZIP_DEFLATED,
         }:  # zipfile can't bound the others' output
             raise UnreadableImageError(name, "is compressed in an unusual way: zip the images with deflate")
-        data = bytearray()
         try:
-            with self._archive.open(info) as member:
-                while block := member.read(_STEP):
-                    data += block
-                    if len(data) > MAX_IMAGE_BYTES:
-                        raise UnreadableImageError(
-                            name, f"is larger than {MAX_IMAGE_BYTES // 2**20} MiB: make it smaller"
-                        )
-        except UnreadableImageError:
-            raise
+            data = self._unpacked(info)
         except Exception as error:  # as above
             raise UnreadableImageError(name, "is damaged in the zip file: zip the images again") from error
+        if len(data) > MAX_IMAGE_BYTES:
+            raise UnreadableImageError(name, f"is larger than {MAX_IMAGE_BYTES // 2**20} MiB: make it smaller")
+        return data
+
+    def _unpacked(self, info: zipfile.ZipInfo) -> bytes:
+        """The whole member, or as much of it as shows that it is too large, whatever its header says."""
+        data = bytearray()
+        with self._archive.open(info) as member:
+            while len(data) <= MAX_IMAGE_BYTES and (block := member.read(_STEP)):
+                data += block
         return bytes(data)
 
     def close(self) -> None:
