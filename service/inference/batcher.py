@@ -43,10 +43,13 @@ class Batcher:
         """Seconds that each batch under way is expected to take."""
         self._now = 0.0
         """Virtual time: what the queue that was served last had been served before."""
+        self._called = 0
+        """Threads that were called and have not come yet."""
         self._closed = False
-        self._waking: set[asyncio.AbstractEventLoop] = set()
+        self._calling: set[asyncio.AbstractEventLoop] = set()
+        """Event loops that will call more threads at their next turn."""
         self._calls: SimpleQueue[bool] = SimpleQueue()
-        """Wakes a thread that is idle: True to look for work, False to end."""
+        """To threads that are idle: True to look for work, False to end."""
         self._threads = [threading.Thread(target=self._work, name=f"inference-{i}") for i in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -67,10 +70,12 @@ class Batcher:
                 queue.served = max(queue.served, self._now)  # an idle model saves up no claim
                 self._waiting.append(queue)
             queue.entries.extend(entries)
-        if loop not in self._waking:
-            # Not at once: requests that came in together are put into the queue before a thread looks at it.
-            self._waking.add(loop)
-            loop.call_soon(self._wake, loop)
+            if not self._running and not self._called:
+                self._call(1)
+        if loop not in self._calling:
+            # Further threads not at once: what came in together is put into the queue before it is shared out.
+            self._calling.add(loop)
+            loop.call_soon(self._call_more, loop)
         if len(entries) == 1:
             return await entries[0].result
         return Scores.joined(await asyncio.gather(*(entry.result for entry in entries)))
@@ -84,31 +89,39 @@ class Batcher:
         for thread in self._threads:
             thread.join()
 
-    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wake as many idle threads as the waiting work is worth."""
-        self._waking.discard(loop)
+    @property
+    def _idle(self) -> int:
+        return len(self._threads) - len(self._running)
+
+    def _call_more(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call as many idle threads as the waiting work is worth."""
+        self._calling.discard(loop)
         with self._lock:
-            idle = len(self._threads) - len(self._running)
             wanted = sum(len(queue.entries) for queue in self._waiting)
-            if self._running and max(self._running) < SMALL_WORK:
-                wanted = int(sum(queue.work for queue in self._waiting) / SMALL_WORK)
-        for _ in range(min(idle, wanted)):
+            if max(self._running, default=0.0) < SMALL_WORK:
+                wanted = min(wanted, int(sum(queue.work for queue in self._waiting) / SMALL_WORK))
+            self._call(min(wanted, self._idle - self._called))
+
+    def _call(self, threads: int) -> None:
+        for _ in range(threads):
+            self._called += 1
             self._calls.put(True)
 
     def _work(self) -> None:
         going_on = True
         while going_on:
             going_on = self._calls.get()
+            with self._lock:
+                self._called -= going_on
             while taken := self._take():
                 self._run(*taken)
-            del taken  # a model that was unloaded must not live on here until the next batch comes
 
     def _take(self) -> tuple[ModelQueue, list[Entry], float] | None:
         """Take a batch of the queue whose turn it is, and the seconds charged for it; None where nothing waits."""
         with self._lock:
             while self._waiting:
                 queue = min(self._waiting, key=lambda each: each.served)
-                batch = queue.cut(len(self._threads) - len(self._running))
+                batch = queue.cut(max(1, min(self._idle, int(queue.work / SMALL_WORK))))
                 if not queue.entries:
                     self._waiting.remove(queue)
                 if batch:

@@ -65,7 +65,7 @@ class ModelQueue:
         return self.seconds_per_image * sum(len(entry.images) for entry in self.entries)
 
     def cut(self, threads: int) -> list[Entry]:
-        """Take a batch off the queue, an even share for each of the threads that are idle; whole entries, at least one.
+        """Take a batch off the queue, an even share for each of so many threads; whole entries, at least one.
 
         Entries that were cancelled are dropped; empty where all were.
         """

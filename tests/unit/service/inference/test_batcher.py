@@ -130,20 +130,24 @@ def test_an_idle_model_does_not_wait_for_more(make: Make) -> None:
     assert bench.model.batches == [[5]]
 
 
-def test_requests_that_come_together_run_together(make: Make) -> None:
-    """What arrives in one turn of the event loop makes one batch, although the model was idle."""
-    bench = make(max_batch=32)
+def test_what_comes_together_runs_together(make: Make) -> None:
+    """What arrives while the first image is taken makes one batch, and little work wakes no second thread."""
+    bench = make(threads=2, max_batch=32)
+    bench.queue.learn(1e-6)
 
     async def main() -> None:
-        await asyncio.gather(*(bench.score(number) for number in range(1, 6)))
+        tasks = [await bench.hold(), *[await bench.put(number) for number in range(1, 6)]]
+        bench.model.free.set()
+        await asyncio.gather(*tasks)
 
     asyncio.run(main())
-    assert bench.model.batches == [[1, 2, 3, 4, 5]]
+    assert bench.model.batches == [[0], [1, 2, 3, 4, 5]]
 
 
 def test_idle_threads_share_what_waits(make: Make) -> None:
-    """Two idle threads take half of the waiting images each, instead of one taking all while the other looks on."""
+    """Where there is much to do a second idle thread takes its part, instead of looking on."""
     bench = make(threads=2, max_batch=32)
+    bench.queue.learn(1.0)
     bench.model.free.clear()
 
     async def main() -> None:
@@ -154,7 +158,23 @@ def test_idle_threads_share_what_waits(make: Make) -> None:
         await together
 
     asyncio.run(main())
-    assert sorted(map(len, bench.model.batches)) == [4, 4]
+    assert sorted(number for batch in bench.model.batches for number in batch) == list(range(1, 9))
+
+
+def test_a_batch_is_an_even_share(make: Make) -> None:
+    """Of ten waiting images each of three threads takes four, or what is left."""
+    bench = make(max_batch=32)
+
+    async def main() -> None:
+        tasks = [await bench.hold(), *[await bench.put(number) for number in range(1, 11)]]
+        shares = [bench.queue.cut(3), bench.queue.cut(2), bench.queue.cut(1), bench.queue.cut(1)]
+        assert [len(share) for share in shares] == [4, 3, 3, 0]
+        bench.model.free.set()
+        await tasks[0]
+        for task in tasks[1:]:
+            task.cancel()
+
+    asyncio.run(main())
 
 
 def test_batches_shrink_to_the_time_they_may_take(make: Make) -> None:
