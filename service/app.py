@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import errors
+from service.oip import infer, metadata, repository
 from service.routes import audits, classify, health, models, reviews
 from service.services import Services
 
@@ -20,9 +21,12 @@ def create_app(services: Services) -> FastAPI:
 
     app = FastAPI(title="Lookalike", version=version("lookalike"), lifespan=lifespan)
     errors.install(app)
-    # Routes are tried one after the other: the one that is called by far the most comes first.
+    # Routes are tried one after the other: those that are called by far the most come first.
     app.include_router(classify.router, responses=errors.RESPONSES)
+    app.include_router(infer.router)
     app.include_router(health.router)
     for routes in (models, audits, reviews):
         app.include_router(routes.router, responses=errors.RESPONSES)
+    app.include_router(metadata.router)
+    app.include_router(repository.router)
     return app

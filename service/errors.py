@@ -1,4 +1,7 @@
-"""Errors to answers: one table from exception to status and code, as problem details (RFC 9457)."""
+"""Errors to answers: one table from exception to status and code, as problem details (RFC 9457).
+
+Below ``/v2`` they are worded as the Open Inference Protocol does.
+"""
 
 import errno
 from http import HTTPStatus
@@ -28,6 +31,7 @@ from service.inference.classifier import NotAClassifierError
 from service.inference.scorer import DeadlineError
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError, QuotaError
+from service.oip import errors as oip
 
 _TABLE: dict[type[Exception], tuple[int, str]] = {
     AuditBusyError: (409, "audit_busy"),
@@ -85,43 +89,52 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
     )
 
 
-async def _expected(_: Request, error: Exception) -> JSONResponse:
+def answer(path: str, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An error in the form that a path promises."""
+    if oip.speaks_oip(path):
+        return oip.error(status, detail, headers)
+    return problem(status, code, detail, headers)
+
+
+async def _expected(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ImageError):
-        return problem(_IMAGE_STATUS.get(error.code, 422), error.code, str(error))
+        return answer(request.scope["path"], _IMAGE_STATUS.get(error.code, 422), error.code, str(error))
     for kind in type(error).__mro__:
         if kind in _TABLE:
             status, code = _TABLE[kind]
             headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-            return problem(status, code, str(error), headers)
+            return answer(request.scope["path"], status, code, str(error), headers)
     raise error  # missing in the table: a defect, for the log
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return answer(request.scope["path"], 422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return problem(error.status_code, code, str(error.detail), dict(error.headers or {}))
+    return answer(request.scope["path"], error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 
-async def _storage(_: Request, error: Exception) -> JSONResponse:
+async def _storage(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OSError)
     if error.errno not in _NO_ROOM:
         raise error
-    return problem(507, "no_room", "the service has no room left to store this; its operator must free some")
+    return answer(
+        request.scope["path"], 507, "no_room", "the service has no room left to store this; its operator must free some"
+    )
 
 
 async def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+async def _unexpected(request: Request, _: Exception) -> JSONResponse:
     # What went wrong inside is for the log alone.
-    return problem(500, "internal", "the service failed at this request; its log says why")
+    return answer(request.scope["path"], 500, "internal", "the service failed at this request; its log says why")
 
 
 def install(app: FastAPI) -> None:

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """Largest image by its header, in pixels."""
     max_images: int = Field(default=64, ge=1)
     """Most images in one classify request."""
+    max_infer_bytes: int = Field(default=64_000_000, ge=1)
+    """Largest request of the Open Inference Protocol, tensors included."""
     datasets_dir: Path | None = None
     """Folder of folders of images; an audit may name one as `dataset`. Servers and workers see it at the same place."""
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1)
