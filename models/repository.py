@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.errors import LookalikeError
 from models.manifest import CARD, MANIFEST, Manifest, ModelName, ModelVersion
+from models.triton_config import TRITON_CONFIG, triton_config
 
 SHIPPED = Path(__file__).parent / "store"
 """The repository that comes with the project."""
@@ -96,7 +97,8 @@ class ModelRepository:
     def publishing(self, name: str) -> Iterator[tuple[str, Path]]:
         """Give the next version and an empty folder to fill; on success the folder appears as that version, whole.
 
-        On an error nothing appears. Where another writer takes the version first, ``ModelError`` is raised.
+        On an error nothing appears. Where another writer takes the version first, ``ModelError`` is raised. Beside the
+        versions stands what Triton must know of the latest.
         """
         if not _fits(_NAME, name):
             raise ModelError(f"{name!r} is no model name: use a-z, 0-9, '.', '_' and '-', at most 64 of them")
@@ -117,6 +119,20 @@ class ModelRepository:
             shutil.rmtree(staging, ignore_errors=True)
             with suppress(OSError):
                 parent.rmdir()  # only if empty: a failed first version leaves no trace
+        self._describe_to_triton(name, version)
+
+    def _describe_to_triton(self, name: str, version: str) -> None:
+        """Write ``config.pbtxt``, whole or not at all, unless a later version has come meanwhile."""
+        if self.versions(name)[-1] != version:
+            return
+        path = self.root / name / TRITON_CONFIG
+        aside = path.with_name(f".{path.name}-{version}")
+        try:
+            aside.write_text(triton_config(self.read(name, version).manifest))
+            aside.replace(path)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise ModelError(f"{name}@{version} is published, but {path} can't be written: {error}") from error
 
 
 def only_classifier(latest: Mapping[str, Manifest]) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from models.manifest import CARD, GRAPH, MANIFEST, Manifest
 from models.repository import ModelError, ModelNotFoundError, ModelRepository, pick_version, sha256_of, verify
+from models.triton_config import TRITON_CONFIG
 
 Publish = Callable[..., None]
 
@@ -81,7 +82,6 @@ def test_stray_files_are_no_models(repository: ModelRepository, publish: Publish
     publish()
     (repository.root / "README.md").write_text("hello")
     (repository.root / ".git").mkdir()
-    (repository.root / "clothes" / "config.pbtxt").write_text("")
     (repository.root / "clothes" / ".publishing-abandoned").mkdir()
     (repository.root / "empty").mkdir()
     assert [str(each) for each in repository.all()] == ["clothes@1"]
@@ -102,7 +102,7 @@ def test_a_failed_publication_leaves_nothing(repository: ModelRepository, publis
     publish()
     with pytest.raises(RuntimeError, match="the disk is on fire"):
         fail()
-    assert [path.name for path in (repository.root / "clothes").iterdir()] == ["1"]
+    assert sorted(path.name for path in (repository.root / "clothes").iterdir()) == ["1", TRITON_CONFIG]
     publish()
     assert repository.versions("clothes") == ["1", "2"]
 
@@ -131,7 +131,7 @@ def test_of_two_publishers_one_fails_cleanly(
 
     with pytest.raises(ModelError, match="clothes@1 was not published"):
         race()
-    assert [path.name for path in (repository.root / "clothes").iterdir()] == ["1"]
+    assert sorted(path.name for path in (repository.root / "clothes").iterdir()) == ["1", TRITON_CONFIG]
     verify(repository.resolve())
 
 
