@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError
 from service.bodies import BodyError, BodyTooLargeError, read_body
 
 JSON_LENGTH = "Inference-Header-Content-Length"
-MAX_JSON_BYTES = 8_000_000
-"""JSON is parsed while nobody else is served, into many times its size; as binary data tensors cost neither."""
+MAX_JSON_BYTES, MAX_JSON_PARTS = 8_000_000, 200_000
+"""JSON is parsed while nobody else is served, lists and fields into many times their size: a second and 300 MB for some
+megabytes of ``[],[],[]``. As binary data tensors cost neither."""
 
 _Message = TypeVar("_Message", bound=BaseModel)
 
@@ -23,7 +24,7 @@ async def receive(request: Request, kind: type[_Message], limit: int) -> tuple[_
     """
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
-        raise BodyError(f"Content-Encoding {encoding!r} is not supported: send the body as it is")
+        raise BodyError(f"Content-Encoding {encoding[:50]!r} is not supported: send the body as it is")
     body = await read_body(request, limit)
     message, binary = split(body, request.headers.get(JSON_LENGTH))
     return parse(kind, message), binary
@@ -40,8 +41,11 @@ def split(body: bytes, json_length: str | None) -> tuple[memoryview, memoryview]
         length = int(json_length)
         if length > len(view):
             raise BodyError(f"{JSON_LENGTH}: it says {length:,} bytes, and the whole body has {len(view):,}")
-    if length > MAX_JSON_BYTES:
-        raise BodyTooLargeError(f"the JSON is larger than {MAX_JSON_BYTES:,} bytes: send tensors as binary data")
+    if length > MAX_JSON_BYTES or sum(body.count(mark, 0, length) for mark in (b"[", b"{", b":")) > MAX_JSON_PARTS:
+        raise BodyTooLargeError(
+            f"the JSON has more than {MAX_JSON_BYTES:,} bytes, or {MAX_JSON_PARTS:,} lists and fields: send tensors as "
+            "binary data"
+        )
     return view[:length], view[length:]
 
 
@@ -53,7 +57,7 @@ def parse(kind: type[_Message], json: memoryview) -> _Message:
         raise BodyError(f"the body is not JSON: {error}; {JSON_LENGTH} says how much of it is") from error
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the JSON"
+        place = ".".join(map(str, first["loc"]))[:100] or "the JSON"
         raise BodyError(f"{place}: {first['msg']}") from error
 
 

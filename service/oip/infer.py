@@ -24,6 +24,19 @@ router = APIRouter(prefix="/v2/models/{name}", tags=["inference protocol"], rout
 
 _JSON_LENGTH = {"description": "Bytes of JSON at the start of the body; tensors follow.", "schema": {"type": "integer"}}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
+_EXAMPLE = {
+    "inputs": [
+        {
+            "name": "image",
+            "datatype": "BYTES",
+            "shape": [1],
+            "data": [  # a grey pixel as PNG
+                "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
+            ],
+        }
+    ],
+    "outputs": [{"name": "embedding"}],
+}
 _DOCUMENTED: dict[str, Any] = {
     "response_model": InferResponse,
     "responses": RESPONSES
@@ -33,7 +46,7 @@ _DOCUMENTED: dict[str, Any] = {
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": inlined(InferRequest)},
+                "application/json": {"schema": inlined(InferRequest), "example": _EXAMPLE},
                 "application/octet-stream": _BINARY,
             },
         },

@@ -27,11 +27,7 @@ def read_images(
     if len(given) != 1:
         raise BodyError(f"inputs: send one, `images` or `image`, not {len(given)}")
     (tensor,) = given
-    if tensor.name == "images":
-        return _pixels(tensor, binary, spec, most)
-    if tensor.name == "image":
-        return _files(tensor, binary, most)
-    raise BodyError(f"inputs: there is no {_short(tensor.name)}; send `images` or `image`")
+    return _pixels(tensor, binary, spec, most) if tensor.name == "images" else _files(tensor, binary, most)
 
 
 def _pixels(tensor: InferInput, binary: memoryview, spec: InputSpec, most: int) -> NDArray[np.uint8]:
@@ -129,7 +125,7 @@ def _decoded(text: Any, index: int) -> bytes:
 
 
 def _described(tensor: InferInput) -> str:
-    return f"{_short(tensor.datatype)} {_short(tensor.shape)}"
+    return f"{tensor.datatype} {_short(tensor.shape)}"
 
 
 def _short(value: object) -> str:

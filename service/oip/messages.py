@@ -1,6 +1,6 @@
 """The protocol's messages: what of a request is checked by its form alone, and what OpenAPI says of both."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +8,8 @@ _MOST = 64
 """Of inputs, outputs, dimensions and parameters: more than any request needs, and few enough to look at."""
 
 Parameters = Annotated[dict[str, str | bool | int | float], Field(max_length=_MOST)]
+InputName = Literal["images", "image"]
+OutputName = Literal["logits", "probabilities", "group_probabilities", "embedding"]
 
 
 class _Request(BaseModel):
@@ -19,9 +21,9 @@ class _Request(BaseModel):
 class InferInput(_Request):
     """An input tensor; without ``data`` it lies behind the JSON, ``binary_data_size`` bytes of it."""
 
-    name: str
-    shape: list[int] = Field(max_length=_MOST)
-    datatype: str
+    name: InputName
+    shape: list[int] = Field(max_length=_MOST, json_schema_extra={"items": {"type": "integer", "minimum": 1}})
+    datatype: Literal["UINT8", "BYTES"]
     parameters: Parameters = {}
     data: list[Any] | None = Field(default=None, description="Nested as the shape says, or flat in row-major order.")
 
@@ -29,7 +31,7 @@ class InferInput(_Request):
 class RequestedOutput(_Request):
     """An output that the client wants, and how: parameters ``binary_data`` and ``classification``."""
 
-    name: str
+    name: OutputName
     parameters: Parameters = {}
 
 
@@ -38,7 +40,7 @@ class InferRequest(_Request):
 
     id: str | None = None
     parameters: Parameters = {}
-    inputs: list[InferInput] = Field(min_length=1, max_length=_MOST)
+    inputs: list[InferInput] = Field(max_length=_MOST, json_schema_extra={"minItems": 1, "maxItems": 1})
     outputs: list[RequestedOutput] | None = Field(default=None, max_length=_MOST, description="Default: all.")
 
 
@@ -122,8 +124,14 @@ class ModelIndex(BaseModel):
     reason: str
 
 
-class ChangeRequest(_Request):
-    """How to load or unload a model."""
+class LoadRequest(_Request):
+    """How to load a model: as it was published."""
+
+    parameters: Parameters = Field(default={}, json_schema_extra={"maxProperties": 0})
+
+
+class UnloadRequest(_Request):
+    """How to unload a model; ``unload_dependents`` means nothing here, since no model depends on another."""
 
     parameters: Parameters = {}
 

@@ -66,7 +66,7 @@ def write_outputs(
 def _wanted(output: RequestedOutput, known: Sequence[str], binary: bool) -> Wanted:
     name, parameters = output.name, output.parameters
     if name not in known:
-        raise BodyError(f"outputs: there is no {name[:100]!r}; the model gives {', '.join(known)}")
+        raise BodyError(f"outputs: there is no {name}; the model gives {', '.join(known)}")
     if "shared_memory_region" in parameters:
         raise BodyError(f"{name}: shared memory is not supported")
     best = parameters.get("classification")

@@ -11,7 +11,7 @@ from models.repository import ModelError, ModelNotFoundError
 from service.bodies import BodyError
 from service.oip.errors import RESPONSES
 from service.oip.framing import receive
-from service.oip.messages import ChangeRequest, IndexRequest, ModelIndex, inlined
+from service.oip.messages import IndexRequest, LoadRequest, ModelIndex, UnloadRequest, inlined
 from service.routes.direct_route import DirectRoute
 from service.services import UseServices
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v2/repository", tags=["inference protocol"], respons
 _MAX_BYTES = 65_536
 
 
-def _body(message: type[IndexRequest | ChangeRequest]) -> dict[str, Any]:
+def _body(message: type[IndexRequest | LoadRequest | UnloadRequest]) -> dict[str, Any]:
     return {"requestBody": {"required": False, "content": {"application/json": {"schema": inlined(message)}}}}
 
 
@@ -33,10 +33,10 @@ async def index(request: Request, services: UseServices) -> Response:
     return Response(orjson.dumps(listed), media_type="application/json")
 
 
-@router.post("/models/{name}/load", response_class=Response, openapi_extra=_body(ChangeRequest))
+@router.post("/models/{name}/load", response_class=Response, openapi_extra=_body(LoadRequest))
 async def load(request: Request, services: UseServices, name: str) -> Response:
     """Serve a model with the versions that it has now."""
-    asked, _ = await receive(request, ChangeRequest, _MAX_BYTES)
+    asked, _ = await receive(request, LoadRequest, _MAX_BYTES)
     if asked.parameters:
         raise BodyError("parameters: a model is loaded as it was published; there are none to choose")
     try:
@@ -48,9 +48,9 @@ async def load(request: Request, services: UseServices, name: str) -> Response:
     return Response()
 
 
-@router.post("/models/{name}/unload", response_class=Response, openapi_extra=_body(ChangeRequest))
+@router.post("/models/{name}/unload", response_class=Response, openapi_extra=_body(UnloadRequest))
 async def unload(request: Request, services: UseServices, name: str) -> Response:
     """Stop serving a model, all its versions, until it is loaded again or the server starts again."""
-    await receive(request, ChangeRequest, _MAX_BYTES)
+    await receive(request, UnloadRequest, _MAX_BYTES)
     await run_in_threadpool(services.models.unload, name)
     return Response()

@@ -1,9 +1,9 @@
 """What a model takes and gives, by its manifest."""
 
-from models.manifest import Manifest
-from service.oip.messages import TensorMetadata
+from typing import get_args
 
-OUTPUTS = ("logits", "probabilities", "group_probabilities", "embedding")
+from models.manifest import Manifest
+from service.oip.messages import OutputName, TensorMetadata
 
 
 def inputs(manifest: Manifest) -> list[TensorMetadata]:
@@ -15,9 +15,9 @@ def inputs(manifest: Manifest) -> list[TensorMetadata]:
     ]
 
 
-def output_names(manifest: Manifest) -> tuple[str, ...]:
+def output_names(manifest: Manifest) -> tuple[OutputName, ...]:
     """What can be asked of a model: of an encoder only its embedding."""
-    return ("embedding",) if manifest.is_encoder else OUTPUTS
+    return ("embedding",) if manifest.is_encoder else get_args(OutputName)
 
 
 def outputs(manifest: Manifest) -> list[TensorMetadata]:

@@ -198,7 +198,13 @@ def test_errors_reach_the_client_with_their_words(
     refused("404", "no model 'nope'", "nope", [images(pixels)])
     refused("404", "no version '99'", NAME, [images(pixels)], "99")
     refused("400", r"UINT8 \[N, 28, 28, 1\]", NAME, [images(pixels[:, :27])])
-    refused("400", "there is no 'nope'", NAME, [images(pixels)], outputs=[triton.InferRequestedOutput("nope")])
+    refused(
+        "400",
+        r"outputs\.0\.name: Input should be 'logits'",
+        NAME,
+        [images(pixels)],
+        outputs=[triton.InferRequestedOutput("nope")],
+    )
     refused("400", "element 1: .* not an image", NAME, [image([files[0], b"text", files[1]])])
     refused("400", "Content-Encoding 'gzip'", NAME, [images(pixels)], request_compression_algorithm="gzip")
     shared = triton.InferInput("images", [1, 28, 28, 1], "UINT8")
