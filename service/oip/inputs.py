@@ -1,6 +1,5 @@
 """The images of a request: from a tensor as it came to what the scorer takes."""
 
-import struct
 from base64 import b64decode
 from itertools import chain
 from typing import Any
@@ -10,10 +9,9 @@ from numpy.typing import NDArray
 
 from models.preprocessing import InputSpec
 from service.bodies import BodyError
+from service.oip.byte_strings import unpack
 from service.oip.framing import JSON_LENGTH
 from service.oip.messages import InferInput
-
-_LENGTH = struct.Struct("<I")
 
 
 def read_images(
@@ -56,7 +54,7 @@ def _files(tensor: InferInput, binary: memoryview, most: int) -> list[bytes]:
     count = _count(tensor, most)
     content = _content(tensor, binary)
     if isinstance(content, memoryview):
-        return _elements(content, count)
+        return unpack(content, count)
     if len(content) != count:
         raise BodyError(f"image: {tensor.shape} has {count:,} elements, the data {len(content):,}")
     return [_decoded(text, index) for index, text in enumerate(content)]
@@ -97,23 +95,6 @@ def _flat(data: list[Any], shape: list[int]) -> list[Any]:
             raise BodyError("images: data are nested otherwise than the shape says")
         level = list(chain.from_iterable(level))
     return level
-
-
-def _elements(content: memoryview, count: int) -> list[bytes]:
-    """Elements of a BYTES tensor, each with its length before it."""
-    found, start = [], 0
-    for index in range(count):
-        if start + _LENGTH.size > len(content):
-            raise BodyError(f"image: the binary data end before element {index}")
-        (length,) = _LENGTH.unpack_from(content, start)
-        start += _LENGTH.size
-        if start + length > len(content):
-            raise BodyError(f"image: element {index} says {length:,} bytes, and {len(content) - start:,} are left")
-        found.append(bytes(content[start : start + length]))
-        start += length
-    if start != len(content):
-        raise BodyError(f"image: {len(content) - start:,} bytes follow the last of {count} elements")
-    return found
 
 
 def _decoded(text: Any, index: int) -> bytes:

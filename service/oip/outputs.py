@@ -1,6 +1,5 @@
 """The outputs that a request asks for: which, how many classes of them, and in which form."""
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from models.manifest import Manifest
 from models.scores import Scores
 from service.bodies import BodyError
+from service.oip.byte_strings import pack
 from service.oip.messages import InferRequest, RequestedOutput
 from service.oip.signature import output_names
 
@@ -20,7 +20,6 @@ _SCORES = {
     "group_probabilities": "group_probabilities",
     "embedding": "embeddings",
 }
-_LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
@@ -94,11 +93,5 @@ def _in_words(numbers: NDArray[np.float32], classes: Sequence[str], each: Wanted
         f"{value:f}:{k}:{classes[k]}"
         for k, value in zip(ranking.ravel().tolist(), ranked.ravel().tolist(), strict=True)
     ]
-    data = b"".join(map(_element, words)) if each.binary else words
+    data = pack(map(str.encode, words)) if each.binary else words
     return {"name": each.name, "datatype": "BYTES", "shape": ranking.shape, "data": data}
-
-
-def _element(text: str) -> bytes:
-    """An element of a BYTES tensor, with its length before it."""
-    content = text.encode()
-    return _LENGTH.pack(len(content)) + content
