@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from models.errors import LookalikeError
 from models.images import DEFAULT_MAX_PIXELS
 from models.repository import SHIPPED
+from service.cores import allowed_cores
+from service.inference.gpu_options import CudnnSearch, Device, GpuOptions
 
 _PREFIX = "LOOKALIKE_"
 
@@ -29,8 +31,16 @@ class Settings(BaseSettings):
     """How often to look for new and removed versions in the repository; 0: never."""
     data_dir: Path = Path("data")
     """Folder for audits; created where it is missing. Servers and workers of one database share it."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`cuda` refuses to start without a GPU; `auto` takes one where ONNX Runtime finds it."""
+    device: Device = "auto"
+    """`cuda` and `tensorrt` refuse to start without it; `auto` takes `cuda` where ONNX Runtime finds it, else `cpu`."""
+    tf32: bool = False
+    """Whether a GPU may round products of float32 to 10 bits of mantissa."""
+    cudnn_search: CudnnSearch = "heuristic"
+    """By which of its modes cuDNN chooses a convolution's algorithm."""
+    cuda_graphs: bool = False
+    """Whether a GPU is given a batch's kernels in one launch."""
+    tensorrt_cache: Path | None = None
+    """Folder for TensorRT's engines; default: `tensorrt` in the data folder."""
     inference_threads: int = Field(default=0, ge=0, le=256)
     """Threads that decode, and that run a model on the CPU; 0: one for each core that the process may use."""
     max_batch: int = Field(default=32, ge=1, le=1024)
@@ -81,12 +91,29 @@ class Settings(BaseSettings):
     @property
     def cpu_threads(self) -> int:
         """Threads for work on the CPU."""
-        return self.inference_threads or len(os.sched_getaffinity(0))
+        return self.inference_threads or allowed_cores()
+
+    @property
+    def gpu(self) -> GpuOptions:
+        """How models run on a GPU."""
+        return GpuOptions(
+            max_batch=self.max_batch,
+            tf32=self.tf32,
+            cudnn_search=self.cudnn_search,
+            cuda_graphs=self.cuda_graphs,
+            tensorrt_cache=self.tensorrt_cache or self.data_dir / "tensorrt",
+        )
 
     @model_validator(mode="after")
     def _a_request_fits_the_queue(self) -> Self:
         if self.max_images > self.max_queue:
             raise ValueError(f"max_images={self.max_images} is more than max_queue={self.max_queue} has room for")
+        return self
+
+    @model_validator(mode="after")
+    def _cuda_graphs_need_cuda(self) -> Self:
+        if self.cuda_graphs and self.device == "tensorrt":
+            raise ValueError("cuda_graphs=true is for device=cuda: TensorRT launches its engines in its own way")
         return self
 
     @classmethod

@@ -1,13 +1,8 @@
 """A model on ONNX Runtime: uint8 images in, logits and embeddings out."""
 
-import os
-from importlib.metadata import distributions
-from pathlib import Path
-
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when onnxruntime is imported
+from typing import Literal
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Answers, Prediction
@@ -17,14 +12,13 @@ from models.manifest import EMBEDDING_STATISTICS, GRAPH, TRAINING_PIXELS, Manife
 from models.repository import ModelArtifact, ModelError, verify
 from models.scores import Scores
 from models.training_pixels import load_hashes
+from service.inference.bound_runs import BoundRuns
+from service.inference.gpu_options import Device, GpuOptions
+from service.inference.session import device_of, open_session
 
 
 class NotAClassifierError(ModelError):
     """The model is an encoder."""
-
-
-class DeviceError(LookalikeError):
-    """The device asked for is not there."""
 
 
 class Classifier:
@@ -33,21 +27,24 @@ class Classifier:
     An encoder is a classifier of no classes: its logits are ``[N, 0]``, and it gives no answers.
     """
 
-    def __init__(self, artifact: ModelArtifact, *, device: str = "auto") -> None:
+    def __init__(self, artifact: ModelArtifact, *, device: Device = "auto", gpu: GpuOptions | None = None) -> None:
         """Verify, load and warm; raises ``ModelError`` or ``DeviceError``."""
         verify(artifact)
         self.manifest: Manifest = artifact.manifest
         self._answers = Answers(self.manifest)
         self._training_pixels = artifact.path / TRAINING_PIXELS
         spec, classes, size = self.manifest.input, len(self.manifest.classes), self.manifest.embedding_size
+        shape, gpu = (spec.height, spec.width, spec.channels), gpu or GpuOptions()
         try:
             self.statistics = (
                 EmbeddingStatistics.load(artifact.path / EMBEDDING_STATISTICS)
                 if EMBEDDING_STATISTICS in self.manifest.files
                 else EmbeddingStatistics.unfitted(size)
             )
-            self._session = _session(artifact.path / GRAPH, device)
-            logits, embeddings = self.infer(np.zeros((1, spec.height, spec.width, spec.channels), dtype=np.uint8))
+            self._session = open_session(artifact.path / GRAPH, device, gpu)
+            self._outputs = ["embedding"] if self.manifest.is_encoder else ["logits", "embedding"]
+            self._bound_runs = None if self.device == "cpu" else BoundRuns(self._session, self._outputs, shape, gpu)
+            logits, embeddings = self.infer(np.zeros((1, *shape), dtype=np.uint8))
         except LookalikeError:
             raise
         except Exception as error:  # ONNX Runtime's and numpy's many ways to say that a file is not what it should be
@@ -59,16 +56,18 @@ class Classifier:
             )
 
     @property
-    def device(self) -> str:
-        """``cuda`` or ``cpu``."""
-        return "cuda" if "CUDAExecutionProvider" in self._session.get_providers() else "cpu"
+    def device(self) -> Literal["cpu", "cuda", "tensorrt"]:
+        """Where it runs."""
+        return device_of(self._session)
 
     def infer(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """uint8 ``[N, H, W, C]`` to logits ``[N, K]`` and embeddings ``[N, D]``."""
-        if self.manifest.is_encoder:
-            (embeddings,) = self._session.run(["embedding"], {"images": images})
-            return np.empty((len(images), 0), dtype=np.float32), embeddings
-        logits, embeddings = self._session.run(["logits", "embedding"], {"images": images})
+        if self._bound_runs is None:
+            # On a CPU there is nothing to copy to, and padding is work: docs/benchmarks.md has what both cost.
+            outputs = self._session.run(self._outputs, {"images": images})
+        else:
+            outputs = self._bound_runs(images)
+        logits, embeddings = outputs if len(outputs) == 2 else (np.empty((len(images), 0), dtype=np.float32), *outputs)
         return logits, embeddings
 
     def score(self, images: NDArray[np.uint8]) -> Scores:
@@ -110,20 +109,3 @@ class Classifier:
         if TRAINING_PIXELS not in self.manifest.files:
             return np.empty(0, dtype=np.uint64)
         return load_hashes(self._training_pixels)
-
-
-def _session(graph: Path, device: str) -> onnxruntime.InferenceSession:
-    if {"onnxruntime", "onnxruntime-gpu"} <= {each.name for each in distributions()}:
-        raise DeviceError("onnxruntime and onnxruntime-gpu overwrite each other: uninstall both, then install one")
-    available = onnxruntime.get_available_providers()
-    providers = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in available:
-        onnxruntime.preload_dlls()
-        providers.insert(0, "CUDAExecutionProvider")
-    options = onnxruntime.SessionOptions()
-    # Parallelism comes from several inference threads, each at intra-op 1: on a CPU that is the most efficient.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=providers)
-    if device == "cuda" and "CUDAExecutionProvider" not in session.get_providers():  # it falls back silently
-        raise DeviceError("LOOKALIKE_DEVICE=cuda, but ONNX Runtime finds no CUDA device or its libraries")
-    return session

@@ -85,9 +85,9 @@ class LoadedModels:
             raise NoModelsError(f"no models in {repository.root}; set LOOKALIKE_MODELS_DIR, or export or import one")
         some = next(iter(next(iter(self._served.values())).values()))
         self.device = some.classifier.device
-        """What the models run on: ``cuda`` or ``cpu``."""
+        """What the models run on: ``cpu``, ``cuda`` or ``tensorrt``."""
         # One thread feeds a GPU; on a CPU each core runs batches of its own.
-        self._batcher = Batcher(1 if self.device == "cuda" else settings.cpu_threads)
+        self._batcher = Batcher(settings.cpu_threads if self.device == "cpu" else 1)
 
     def get(self, name: str | None = None, version: str | None = None) -> LoadedModel:
         """A model by name and version: by default the only classifier, else the only model; its latest version.
@@ -166,7 +166,7 @@ class LoadedModels:
 
     def _load(self, artifact: ModelArtifact) -> LoadedModel:
         settings = self._settings
-        classifier = Classifier(artifact, device=settings.device)
+        classifier = Classifier(artifact, device=settings.device, gpu=settings.gpu)
         queue = ModelQueue(classifier, max_batch=settings.max_batch, budget=settings.batch_milliseconds / 1000)
         queue.learn(_seconds_of_one(classifier))
         return LoadedModel(classifier, queue, Admission(settings.max_queue, self._hold))

@@ -139,3 +139,11 @@ def test_no_shipped_model_tells_where_it_was_made() -> None:
         content = graph.read_bytes()
         assert b'.py"' not in content
         assert b"site-packages" not in content
+
+
+def test_tests_that_need_a_gpu_wait_for_one(pytestconfig: pytest.Config) -> None:
+    """Whoever runs the tests without a GPU isn't bothered by those that need one: all of them bear the mark."""
+    assert pytestconfig.getini("addopts")[-2:] == ["-m", "not gpu"]
+    files = list((ROOT / "tests" / "gpu").glob("test_*.py"))
+    assert files
+    assert all("pytestmark = pytest.mark.gpu" in file.read_text() for file in files)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.inference.gpu_options import GpuOptions
 from service.settings import Settings, SettingsError
 
 
@@ -38,6 +39,8 @@ def test_variables_of_others_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
         ("MAX_QUEUE", "-1"),
         ("INFERENCE_THREADS", "1.5"),
         ("DEVICE", "tpu"),
+        ("CUDNN_SEARCH", "default"),
+        ("CUDA_GRAPHS", "some"),
         ("MAX_UPLOAD_BYTES", "2GB"),
     ],
 )
@@ -50,3 +53,28 @@ def test_an_impossible_value_is_refused_by_name_and_value(
         Settings.from_environment()
     assert f"LOOKALIKE_{name}={value}" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_how_a_gpu_is_used_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is set of TF32, cuDNN, CUDA graphs and the largest batch reaches the models; TensorRT's engines are data."""
+    assert Settings(data_dir=Path("/somewhere")).gpu == GpuOptions(
+        max_batch=32,
+        tf32=False,
+        cudnn_search="heuristic",
+        cuda_graphs=False,
+        tensorrt_cache=Path("/somewhere/tensorrt"),
+    )
+    for name, value in {"TF32": "true", "CUDNN_SEARCH": "exhaustive", "CUDA_GRAPHS": "true", "MAX_BATCH": "8"}.items():
+        monkeypatch.setenv(f"LOOKALIKE_{name}", value)
+    monkeypatch.setenv("LOOKALIKE_TENSORRT_CACHE", "/engines")
+    assert Settings.from_environment().gpu == GpuOptions(
+        max_batch=8, tf32=True, cudnn_search="exhaustive", cuda_graphs=True, tensorrt_cache=Path("/engines")
+    )
+
+
+def test_cuda_graphs_with_tensorrt_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two settings of which one would be without effect are refused, in a line that names both."""
+    monkeypatch.setenv("LOOKALIKE_DEVICE", "tensorrt")
+    monkeypatch.setenv("LOOKALIKE_CUDA_GRAPHS", "true")
+    with pytest.raises(SettingsError, match="cuda_graphs=true is for device=cuda"):
+        Settings.from_environment()

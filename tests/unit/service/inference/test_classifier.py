@@ -4,14 +4,20 @@ import json
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
 
 from models.repository import ModelError, ModelRepository
-from service.inference.classifier import Classifier, DeviceError
+from service.inference import classifier as classifier_module
+from service.inference.bound_runs import BoundRuns
+from service.inference.classifier import Classifier
+from service.inference.gpu_options import GpuOptions
 from service.inference.loaded_models import LoadedModels, NoModelsError
+from service.inference.session import DeviceError
 from service.settings import Settings
 
 
@@ -49,6 +55,30 @@ def test_a_batch_gives_what_single_images_give(shipped: Path) -> None:
         alone_logits, alone_embedding = classifier.infer(images[i : i + 1])
         np.testing.assert_allclose(alone_logits[0], logits[i], atol=1e-3)
         np.testing.assert_allclose(alone_embedding[0], embeddings[i], atol=1e-3)
+
+
+def test_on_a_gpu_every_batch_goes_through_the_buffers(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not on the CPU runs batches of known sizes, by the options given, and its outputs are the same."""
+    artifact = ModelRepository(shipped).resolve()
+    images = np.random.default_rng(0).integers(0, 256, (7, 28, 28, 1), dtype=np.uint8)
+    expected = Classifier(artifact, device="cpu").infer(images)
+    ran = []
+
+    class OnTheCpu(BoundRuns):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, device="cpu")
+
+        def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+            ran.append(len(images))
+            return super()._run(images)
+
+    monkeypatch.setattr(classifier_module, "device_of", lambda _: "cuda")
+    monkeypatch.setattr(classifier_module, "BoundRuns", OnTheCpu)
+    classifier = Classifier(artifact, device="cpu", gpu=GpuOptions(max_batch=5))
+    ran.clear()
+    for got, want in zip(classifier.infer(images), expected, strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-4)
+    assert ran == [5, 2]
 
 
 def test_cuda_without_a_gpu_is_refused(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
