@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test check fmt bench bench-audit fuzz demo-model
+.PHONY: help serve test test-gpu check fmt bench bench-audit bench-gpu fuzz demo-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -17,6 +17,9 @@ serve: .venv/serving  ## serve the shipped model on 127.0.0.1 (PORT=8000)
 
 test: .venv/everything  ## run the tests
 	$(BIN)/pytest
+
+test-gpu: .venv/everything  ## run the tests that need a GPU, and fail without one
+	$(BIN)/pytest -m gpu tests/gpu
 
 check: .venv/everything  ## formatting, lint, types and the import rule, as CI checks them
 	$(BIN)/ruff format --check .
@@ -30,6 +33,9 @@ fmt: .venv/everything  ## format, and mend what lint can mend
 
 bench: .venv/everything  ## print the ratios of serving
 	$(BIN)/python bench/classify.py
+
+bench-gpu: .venv/everything  ## serving on a GPU beside ONNX Runtime alone (8 minutes)
+	$(BIN)/python bench/gpu/run.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
 	for each in reference image_dependent asymmetry cross_validated unseen_classes duplicates cost throughput; do \
