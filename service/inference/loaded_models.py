@@ -24,6 +24,7 @@ from models.scores import Scores
 from service.inference.admission import Admission, Hold
 from service.inference.batcher import Batcher
 from service.inference.classifier import Classifier
+from service.inference.heap import give_back_memory
 from service.inference.model_queue import ModelQueue
 from service.settings import Settings
 
@@ -125,10 +126,13 @@ class LoadedModels:
             for name, version in present:
                 if name not in self._unloaded and (loaded := self._kept_or_loaded(name, version)):
                     served.setdefault(name, {})[version] = loaded
-            for gone in _versions(self._served) - _versions(served):
-                _log.info("%s@%s is no longer served", *gone)
+            gone = _versions(self._served) - _versions(served)
             self._served = served
             self._broken = {key: broken for key, broken in self._broken.items() if key in present}
+            for version in gone:
+                _log.info("%s@%s is no longer served", *version)
+            if gone:
+                give_back_memory()
 
     def load(self, name: str) -> None:
         """Serve a model, the versions of now; raises ``ModelError`` where one can't be, ``ModelNotFoundError``."""
