@@ -129,8 +129,8 @@ class LoadedModels:
             gone = _versions(self._served) - _versions(served)
             self._served = served
             self._broken = {key: broken for key, broken in self._broken.items() if key in present}
-            for version in gone:
-                _log.info("%s@%s is no longer served", *version)
+            for which in gone:
+                _log.info("%s@%s is no longer served", *which)
             if gone:
                 give_back_memory()
 
