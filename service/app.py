@@ -7,6 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from service import errors
+from service.body_guard import BodyGuard
 from service.oip import infer, metadata, repository
 from service.routes import audits, classify, health, models, reviews
 from service.services import Services
@@ -21,6 +22,10 @@ def create_app(services: Services) -> FastAPI:
 
     app = FastAPI(title="Lookalike", version=version("lookalike"), lifespan=lifespan)
     errors.install(app)
+    settings = services.settings
+    app.add_middleware(
+        BodyGuard, most=settings.max_buffered_bytes, each=settings.max_json_bytes, seconds=settings.body_seconds
+    )
     # Routes are tried one after the other: those that are called by far the most come first.
     app.include_router(classify.router, responses=errors.RESPONSES)
     app.include_router(infer.router)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from models.errors import LookalikeError
+from service.body_guard import lift_limit
 
 
 class BodyError(LookalikeError):
@@ -52,7 +53,8 @@ def uploads(form: FormData, field: str) -> list[UploadFile]:
 
 
 def capped(request: Request, limit: int) -> Request:
-    """The request, whose body raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes."""
+    """The request, whose body raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes, and not before."""
+    lift_limit(request)
     if int(request.headers.get("content-length") or 0) > limit:
         raise BodyTooLargeError(f"the body is larger than {limit:,} bytes")
     return Request(request.scope, _counting(request.receive, limit))

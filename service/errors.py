@@ -25,6 +25,7 @@ from service.audits.decisions import DecisionConflictError, DecisionError
 from service.audits.pictures import PictureNotFoundError
 from service.audits.steps.options import AuditError
 from service.bodies import BodyError, BodyTooLargeError
+from service.body_guard import BodyRefusedError
 from service.inference.admission import OverloadedError
 from service.inference.batcher import ClosedError
 from service.inference.classifier import NotAClassifierError
@@ -74,7 +75,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": f"{HTTPStatus(status).phrase}; `code` says which",
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
-    for status in (404, 409, 412, 413, 415, 422, 428, 429, 503, 507)
+    for status in (404, 408, 409, 412, 413, 415, 422, 428, 429, 503, 507)
 }
 """What OpenAPI says of errors."""
 
@@ -115,7 +116,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    if isinstance(error, BodyRefusedError):
+        code = error.code
+    else:
+        code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     return answer(request.scope["path"], error.status_code, code, str(error.detail), dict(error.headers or {}))
 
 

@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     """Most images in one classify request."""
     max_infer_bytes: int = Field(default=64_000_000, ge=1)
     """Largest request of the Open Inference Protocol, tensors included."""
+    max_json_bytes: int = Field(default=16_000_000, ge=1)
+    """Largest body of a request that takes neither images nor files, such as many decisions of a reviewer."""
+    max_buffered_bytes: int = Field(default=512_000_000, ge=1)
+    """Most bytes of request bodies in memory, all requests together; more are answered with 503."""
+    body_seconds: float = Field(default=30, gt=0)
+    """A body must bring 64 kB, or its end, in every so many seconds that the service waits for it; else 408."""
     datasets_dir: Path | None = None
     """Folder of folders of images; an audit may name one as `dataset`. Servers and workers see it at the same place."""
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1)
@@ -114,6 +120,13 @@ class Settings(BaseSettings):
     def _cuda_graphs_need_cuda(self) -> Self:
         if self.cuda_graphs and self.device == "tensorrt":
             raise ValueError("cuda_graphs=true is for device=cuda: TensorRT launches its engines in its own way")
+        return self
+
+    @model_validator(mode="after")
+    def _an_image_fits_the_buffers(self) -> Self:
+        if self.max_image_bytes > self.max_buffered_bytes:
+            image, room = self.max_image_bytes, self.max_buffered_bytes
+            raise ValueError(f"max_image_bytes={image} is more than max_buffered_bytes={room} has room for")
         return self
 
     @classmethod

@@ -18,6 +18,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from service.bodies import BodyError, BodyTooLargeError, capped
+from service.body_guard import hold
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -63,7 +64,9 @@ async def receive(
             _parse(parser, chunk)
             if form.held >= _WRITE_BYTES:
                 await run_in_threadpool(form.write)
+                hold(request, form.text_bytes)
         await run_in_threadpool(form.finish)
+        hold(request, form.text_bytes)
     except BaseException:
         form.remove()
         raise
@@ -126,7 +129,8 @@ class _Form:
     ) -> None:
         self.texts: dict[str, str] = {}
         self.files: dict[str, _File] = {}
-        self._into, self._endings, self._known, self._text_left = into, endings, known, text_limit
+        self._into, self._endings, self._known = into, endings, known
+        self._text_limit = self._text_left = text_limit
         self._ended = False
         self._name = ""
         self._part = bytearray()
@@ -149,6 +153,11 @@ class _Form:
     def held(self) -> int:
         """Bytes of files that are still in memory."""
         return sum(len(file.held) for file in self.files.values())
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of text fields, which stay in memory."""
+        return self._text_limit - self._text_left
 
     def write(self) -> None:
         """Write what is held to the disk."""

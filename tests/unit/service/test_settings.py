@@ -78,3 +78,20 @@ def test_cuda_graphs_with_tensorrt_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LOOKALIKE_CUDA_GRAPHS", "true")
     with pytest.raises(SettingsError, match="cuda_graphs=true is for device=cuda"):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"MAX_BUFFERED_BYTES": "1000"}, "max_image_bytes=20000000 is more than max_buffered_bytes=1000"),
+        ({"MAX_IMAGES": "1000"}, "max_images=1000 is more than max_queue=256"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    """Two values of which each could be, but not both, stop the start with both names."""
+    for name, value in variables.items():
+        monkeypatch.setenv(f"LOOKALIKE_{name}", value)
+    with pytest.raises(SettingsError, match=said):
+        Settings.from_environment()

@@ -1,0 +1,73 @@
+"""Request bodies over a socket: what they may take of the service, together and each, and for how long."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def half_sent(service: Any, head: str, announced: int, content: bytes) -> socket.socket:
+    """A connection on which a request began: ``content`` of the announced bytes is on its way."""
+    address = (service.http.base_url.host, service.http.base_url.port)
+    connection = socket.create_connection(address, timeout=60)
+    lines = (head, "Host: x", f"Content-Length: {announced}")
+    connection.sendall("\r\n".join([*lines, "", ""]).encode() + content)
+    return connection
+
+
+def test_bodies_together_are_bounded(start_service: Any, kit: Any, tmp_path: Path, eventually: Any) -> None:
+    """Images half sent hold memory: when there is no more, others are told to come back, and do when those are gone."""
+    image = kit.image(0).read_bytes()
+    head = "POST /v1/classify HTTP/1.1\r\nContent-Type: image/png"
+    with start_service(tmp_path, max_buffered_bytes=1_000_000, max_image_bytes=600_000) as service:
+        with half_sent(service, head, 600_000, b"x" * 599_000), half_sent(service, head, 600_000, b"x" * 400_500):
+            eventually(lambda: service.classify(image * 2).status_code == 503, "there is no more memory")
+            answer = service.classify(image * 2)
+            assert (answer.json()["code"], answer.headers["Retry-After"]) == ("overloaded", "1")
+            assert service.http.get("/v1/models").status_code == 200
+            assert service.http.get("/healthz").status_code == 200
+        eventually(lambda: service.classify(image).status_code == 200, "the memory is given back")
+
+
+def test_uploads_to_the_disk_hold_little(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """An upload larger than all memory for bodies goes through: what is written no longer counts."""
+    with start_service(tmp_path, max_buffered_bytes=3_000_000, max_image_bytes=3_000_000) as service:
+        padded = f"image,label,note\n000.png,Coat,{'x' * 10_000_000}\n"
+        assert service.submit(padded, kit.archive).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST /v1/classify HTTP/1.1\r\nContent-Type: image/png",
+        "POST /v1/classify HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=XX",
+        "POST /v1/audits HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=XX",
+        "POST /v1/audits/0123456789abcdef/decisions HTTP/1.1\r\nContent-Type: application/json",
+    ],
+    ids=["image", "form", "upload", "json"],
+)
+def test_a_body_that_stops_coming_is_given_up(start_service: Any, tmp_path: Path, head: str) -> None:
+    """Whatever the route, a client that goes silent in the middle is answered with 408 and leaves nothing."""
+    with start_service(tmp_path, body_seconds=0.2) as service:
+        with half_sent(service, head, 1000, b"--XX\r\n") as connection:
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 408")
+            assert b'"code":"body_timeout"' in answer
+        assert list((tmp_path / "audits").glob("*")) == []
+
+
+def test_a_huge_list_of_decisions_is_refused(service: Any) -> None:
+    """JSON is read whole before it is looked at, so its size is bounded, whether it is announced or not."""
+    path = "/v1/audits/0123456789abcdef/decisions"
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * 1_000_000
+
+    for content in (b" " * 20_000_000, endless()):
+        answer = service.http.post(path, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
