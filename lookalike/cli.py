@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import lookalike.confidence_labels
+import service.access.cli
 import service.cli
 import training.cli
 from lookalike.evaluate import evaluate
@@ -39,6 +40,7 @@ app.command()(service.cli.worker)
 app.command()(service.cli.migrate)
 service.cli.models.command("import")(import_model)
 app.add_typer(service.cli.models, name="models")
+app.add_typer(service.access.cli.keys, name="keys")
 app.add_typer(lookalike.confidence_labels.app, name="confidence-labels")
 app.command()(training.cli.train)
 app.command()(training.cli.export)

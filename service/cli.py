@@ -40,6 +40,7 @@ def serve(
     import signal
     import sys
 
+    from service.access.binding import check_binding
     from service.server import DrainingServer
     from service.services import Services
     from service.settings import Settings
@@ -47,6 +48,7 @@ def serve(
     settings = Settings.from_environment()
     if models is not None:
         settings = settings.model_copy(update={"models_dir": models})
+    check_binding(host, settings)
     # When uvicorn has shut down it raises the signal again, by which a process that ended well would seem killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Services.running(settings) as services:  # not in the app's lifespan: what is wrong is one line, no traceback

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Request
 
 from models.repository import ModelRepository
+from service.access.keyring import Keyring
 from service.audits.audits import Audits
 from service.data_folder import make_data_folder
 from service.inference.loaded_models import LoadedModels
@@ -30,6 +31,8 @@ class Services:
     audits: Audits
     draining: threading.Event
     """Set once the server was told to stop."""
+    keyring: Keyring | None
+    """None: nobody is asked for a key."""
 
     @classmethod
     @contextmanager
@@ -39,6 +42,7 @@ class Services:
         Raises a ``LookalikeError`` for whatever keeps the service from starting.
         """
         with ExitStack() as stack:
+            keyring = Keyring(settings.keys_file) if settings.keys_file is not None else None
             make_data_folder(settings.data_dir)
             engine = open_database(settings.database_url, settings.data_dir)
             stack.callback(engine.dispose)
@@ -51,7 +55,7 @@ class Services:
             runner = LocalRunner(settings, ledger) if settings.worker == "local" else NoRunner()
             audits = Audits(settings, models, ledger, runner)
             stack.callback(audits.close)
-            yield cls(settings, models, scorer, audits, threading.Event())
+            yield cls(settings, models, scorer, audits, threading.Event(), keyring)
 
 
 def _services(request: Request) -> Services:

@@ -85,8 +85,20 @@ class Settings(BaseSettings):
     """Most audits that may wait or run at a time; more are answered with 429."""
     max_kept_bytes: int = Field(default=0, ge=0)
     """Most bytes of uploads to keep, all audits together; more are answered with 429; 0: no limit."""
+    max_audits_per_key: int = Field(default=0, ge=0)
+    """Most audits of one key that may come in, wait or run at a time; more are answered with 429; 0: no limit."""
+    max_kept_bytes_per_key: int = Field(default=0, ge=0)
+    """Most bytes of uploads to keep of one key; more are answered with 429; 0: no limit."""
     audit_days: int = Field(default=0, ge=0)
     """Audits that ended so many days ago are removed; 0: none is."""
+    keys_file: Path | None = None
+    """File of the API keys' hashes (`lookalike keys`); where it is set every request needs a key."""
+    allow_anonymous: bool = False
+    """Serve without keys where other machines can reach the service."""
+    rate_per_second: float = Field(default=0, ge=0)
+    """Requests a second of one key, or without keys of one client address; more are answered with 429; 0: no limit."""
+    rate_burst: int = Field(default=20, ge=1)
+    """Most requests at once after a pause, where there is a rate."""
 
     drain_seconds: float = Field(default=0, ge=0)
     """How long to go on serving once the server is told to stop, while `/readyz` tells load balancers to look
@@ -127,6 +139,12 @@ class Settings(BaseSettings):
         if self.max_image_bytes > self.max_buffered_bytes:
             image, room = self.max_image_bytes, self.max_buffered_bytes
             raise ValueError(f"max_image_bytes={image} is more than max_buffered_bytes={room} has room for")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_mean_that_nobody_is_anonymous(self) -> Self:
+        if self.keys_file is not None and self.allow_anonymous:
+            raise ValueError("keys_file and allow_anonymous contradict each other: unset one of them")
         return self
 
     @classmethod

@@ -33,9 +33,9 @@ def _serving(process: Popen[str]) -> Iterator[tuple[httpx.Client, list[str]]]:
         reader.start()
     try:
         assert listening.wait(WAIT)
-        address = re.search(r"http://127\.0\.0\.1:\d+", "".join(said))
+        address = re.search(r"http://(?:127\.0\.0\.1|0\.0\.0\.0)(:\d+)", "".join(said))
         assert address, said
-        with httpx.Client(base_url=address[0], timeout=WAIT, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1{address[1]}", timeout=WAIT, trust_env=False) as client:
             yield client, said
     finally:
         if process.poll() is None:

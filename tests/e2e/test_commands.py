@@ -228,3 +228,31 @@ def test_noise_with_one_seed_is_the_same_noise(lookalike: Any, kit: Any, tmp_pat
     flips = [{a, b} for a, b in zip(truth["label"], noisy["label"], strict=True) if a != b]
     assert 100 < len(flips) < 260
     assert all(flip in groups for flip in flips)
+
+
+def test_a_key_is_shown_once_listed_and_revoked(lookalike: Any) -> None:
+    """``keys new`` prints the key alone on stdout; ``list`` never does; what is revoked is listed no more."""
+    lookalike_keys = {"LOOKALIKE_KEYS_FILE": "keys.json"}
+    made = lookalike("keys", "new", "--name", "ann", "--scope", "audit", "--days", "3", settings=lookalike_keys)
+    assert made.returncode == 0, made.stderr
+    secret = made.stdout.strip()
+    assert secret.startswith("lk_")
+    assert len(secret.split()) == 1
+    other = json.loads(
+        lookalike("keys", "new", "--name", "bob", "--scope", "admin", "--file", "keys.json", "--json").stdout
+    )
+    assert (other["name"], other["scopes"], other["expires_at"]) == ("bob", ["admin"], None)
+    listed = lookalike("keys", "list", settings=lookalike_keys)
+    assert [line.split()[:2] for line in listed.stdout.splitlines()] == [["ann", "audit"], ["bob", "admin"]]
+    for printed in (listed.stdout, (lookalike.cwd / "keys.json").read_text()):
+        assert secret not in printed
+        assert other["key"] not in printed
+    assert lookalike("keys", "revoke", "ann", settings=lookalike_keys).returncode == 0
+    assert [key["name"] for key in json.loads(lookalike("keys", "list", "--file", "keys.json", "--json").stdout)] == [
+        "bob"
+    ]
+    assert one_line(lookalike("keys", "revoke", "ann", settings=lookalike_keys), "no key 'ann'", "bob")
+    assert one_line(
+        lookalike("keys", "new", "--name", "a b", "--scope", "audit", "--file", "keys.json"), "--name", "a b"
+    )
+    assert lookalike("keys", "new", "--name", "x", "--scope", "root", "--file", "keys.json").returncode == 2

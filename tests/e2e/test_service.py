@@ -126,8 +126,22 @@ def changed_graph(shipped: Path, folder: Path) -> None:
         (changed_graph, {}, "model.onnx does not have the sha256"),
         (lambda *_: None, {"LOOKALIKE_PORTT": "1"}, "unknown setting LOOKALIKE_PORTT"),
         (lambda *_: None, {"LOOKALIKE_MAX_BATCH": "0"}, "LOOKALIKE_MAX_BATCH=0"),
+        (
+            lambda *_: None,
+            {"LOOKALIKE_KEYS_FILE": "no.json"},
+            "no key file no.json: make a key with `lookalike keys new`",
+        ),
+        (lambda *_: None, {"LOOKALIKE_KEYS_FILE": "x", "LOOKALIKE_ALLOW_ANONYMOUS": "1"}, "contradict each other"),
     ],
-    ids=["no models", "broken manifest", "changed graph", "unknown setting", "impossible setting"],
+    ids=[
+        "no models",
+        "broken manifest",
+        "changed graph",
+        "unknown setting",
+        "impossible setting",
+        "no keys",
+        "keys and no keys",
+    ],
 )
 def test_what_prevents_the_start_is_said_in_one_line(
     lookalike: Any, shipped: Path, tmp_path: Path, prepare: Any, settings: dict[str, str], said: str
@@ -167,3 +181,35 @@ def test_tables_are_brought_up_to_date_by_command(lookalike: Any) -> None:
         result = lookalike("migrate")
         assert (result.returncode, result.stdout) == (0, "")
     assert (lookalike.cwd / "data" / "lookalike.db").exists()
+
+
+def test_a_server_that_others_can_reach_takes_keys(lookalike: Any, kit: Any, serving: Any) -> None:
+    """Beyond loopback the server starts only with keys, made by the command that it names, or by the clear opt-out."""
+    refused = lookalike("serve", "--host", "0.0.0.0", "--port", "0")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    (line,) = refused.stderr.splitlines()
+    assert "lookalike keys new" in line
+    assert "LOOKALIKE_ALLOW_ANONYMOUS=true" in line
+
+    made = lookalike("keys", "new", "--file", "keys.json", "--name", "ann", "--scope", "classify", "--scope", "audit")
+    assert made.returncode == 0, made.stderr
+    settings = {"LOOKALIKE_KEYS_FILE": "keys.json"}
+    with serving(lookalike.process("serve", "--host", "0.0.0.0", "--port", 0, settings=settings)) as (client, _):
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/v1/models").status_code == 401
+        client.headers["Authorization"] = f"Bearer {made.stdout.strip()}"
+        files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+        assert ended(client, client.post("/v1/audits", files=files).headers["Location"])["owner"] == "ann"
+        assert client.get("/metrics").status_code == 403
+
+    settings = {"LOOKALIKE_ALLOW_ANONYMOUS": "true"}
+    with serving(lookalike.process("serve", "--host", "0.0.0.0", "--port", 0, settings=settings)) as (client, _):
+        assert client.get("/v1/models").status_code == 200
+
+
+def test_keys_are_asked_for_on_loopback_too(lookalike: Any, serving: Any) -> None:
+    """Once keys are set, also what comes from this very machine needs one: a proxy on it may speak for anybody."""
+    lookalike("keys", "new", "--file", "keys.json", "--name", "ann", "--scope", "classify")
+    settings = {"LOOKALIKE_KEYS_FILE": "keys.json"}
+    with serving(lookalike.process("serve", "--port", 0, settings=settings)) as (client, _):
+        assert client.get("/v1/models").status_code == 401

@@ -85,6 +85,7 @@ def test_cuda_graphs_with_tensorrt_are_refused(monkeypatch: pytest.MonkeyPatch) 
     [
         ({"MAX_BUFFERED_BYTES": "1000"}, "max_image_bytes=20000000 is more than max_buffered_bytes=1000"),
         ({"MAX_IMAGES": "1000"}, "max_images=1000 is more than max_queue=256"),
+        ({"KEYS_FILE": "keys.json", "ALLOW_ANONYMOUS": "true"}, "keys_file and allow_anonymous contradict each other"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

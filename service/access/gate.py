@@ -1,0 +1,116 @@
+"""The gate before the application: who comes without the key that a path needs, or too often, gets no further."""
+
+import math
+import time
+from ipaddress import IPv6Address
+from typing import NamedTuple
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.access.caller import ANYBODY, Caller
+from service.access.keyring import Keyring
+from service.access.rates import Rates
+from service.access.scopes import Need, needed
+from service.errors import problem
+
+_WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE = 1.0, 20
+
+
+class _Refusal(NamedTuple):
+    """Why a request gets no further; the fields of a problem document."""
+
+    status: int
+    code: str
+    detail: str
+    headers: dict[str, str]
+
+
+class Gate:
+    """ASGI middleware: asks for keys by the bearer scheme (RFC 6750), and leaves the caller in the request's state.
+
+    Wrong keys are counted by address, and only they suffer for it: a key is too long to be guessed, so a right one is
+    let in however many wrong ones came from the same address.
+    """
+
+    def __init__(self, app: ASGIApp, keyring: Keyring | None, rates: Rates | None) -> None:
+        """Without a keyring anybody may do anything; without rates as often as he likes."""
+        self._app, self._keyring, self._rates = app, keyring, rates
+        self._wrong_keys = Rates(_WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] == "http":
+            path = _routed_path(scope)
+            need = needed(scope["method"], path)
+            if need != "free":
+                caller = self._admit(need, scope)
+                if isinstance(caller, _Refusal):
+                    await _answer(caller, path)(scope, receive, send)
+                    return
+                scope.setdefault("state", {})["caller"] = caller
+        elif scope["type"] == "websocket":  # there are none; should there be some, they need rules of their own
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await self._app(scope, receive, send)
+
+    def _admit(self, need: Need, scope: Scope) -> Caller | _Refusal:
+        caller = ANYBODY if self._keyring is None else self._bearer(self._keyring, scope)
+        if isinstance(caller, _Refusal):
+            return caller
+        if self._rates is not None:
+            wait = self._rates.take(caller.key or _address(scope), time.monotonic_ns())
+            if wait:
+                return _too_often("requests", wait)
+        if need not in caller.may:
+            detail = f"this needs a key with the scope {need}, which {caller.key!r} has not"
+            return _Refusal(403, "insufficient_scope", detail, _challenge("insufficient_scope", f'scope="{need}"'))
+        return caller
+
+    def _bearer(self, keyring: Keyring, scope: Scope) -> Caller | _Refusal:
+        sent = [value for name, value in scope["headers"] if name == b"authorization"]
+        scheme, _, secret = sent[0].partition(b" ") if len(sent) == 1 else (b"", b"", b"")
+        if scheme.lower() != b"bearer":
+            return _Refusal(401, "key_missing", "send a key, once: `Authorization: Bearer lk_...`", _challenge())
+        caller = keyring.caller(secret.strip())
+        if caller is not None:
+            return caller
+        wait = self._wrong_keys.take(_address(scope), time.monotonic_ns())
+        if wait:
+            return _too_often("wrong keys", wait)
+        return _Refusal(401, "key_invalid", "the key is unknown, expired or revoked", _challenge("invalid_token"))
+
+
+def _routed_path(scope: Scope) -> str:
+    """Return the path that routing goes by: below where the application is mounted, as Starlette cuts it."""
+    path: str = scope["path"]
+    mount: str = scope.get("root_path", "")
+    below = path.removeprefix(mount)
+    return below if mount and below[:1] in {"", "/"} else path
+
+
+def _address(scope: Scope) -> str:
+    """Whence a request comes; of an IPv6 address the network, since a client has as many addresses as it likes."""
+    host: str = scope["client"][0] if scope.get("client") else ""
+    if ":" not in host:
+        return host
+    try:
+        return IPv6Address(host).packed[:8].hex()
+    except ValueError:
+        return host
+
+
+def _challenge(error: str | None = None, *more: str) -> dict[str, str]:
+    parameters = ['realm="lookalike"', *([f'error="{error}"'] if error else []), *more]
+    return {"WWW-Authenticate": f"Bearer {', '.join(parameters)}"}
+
+
+def _too_often(what: str, wait: int) -> _Refusal:
+    seconds = math.ceil(wait / 1e9)
+    return _Refusal(429, "rate", f"too many {what}; come back in {seconds} s", {"Retry-After": str(seconds)})
+
+
+def _answer(refusal: _Refusal, path: str) -> JSONResponse:
+    if path.startswith("/v2"):  # the Open Inference Protocol has errors of its own
+        return JSONResponse({"error": refusal.detail}, refusal.status, refusal.headers)
+    return problem(*refusal)
