@@ -31,7 +31,8 @@ from service.inference.batcher import ClosedError
 from service.inference.classifier import NotAClassifierError
 from service.inference.scorer import DeadlineError
 from service.jobs.database import DatabaseUnavailableError
-from service.jobs.ledger import AuditBusyError, AuditNotFoundError, QuotaError
+from service.jobs.ledger import AuditBusyError, AuditNotFoundError
+from service.jobs.quotas import QuotaError
 from service.oip import errors as oip
 
 _TABLE: dict[type[Exception], tuple[int, str]] = {
@@ -75,7 +76,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": f"{HTTPStatus(status).phrase}; `code` says which",
         "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
     }
-    for status in (404, 408, 409, 412, 413, 415, 422, 428, 429, 503, 507)
+    for status in (401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 429, 503, 507)
 }
 """What OpenAPI says of errors."""
 

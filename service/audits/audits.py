@@ -1,9 +1,11 @@
 """The audits as the routes see them: the ledger, the runner, the files and the decisions together."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import numpy as np
+from fastapi.concurrency import run_in_threadpool
 
 from models.groups import groups_in, parse_groups
 from models.repository import ModelNotFoundError
@@ -24,6 +26,7 @@ from service.audits.steps.plan import Plan
 from service.audits.steps.work import STEPS
 from service.inference.loaded_models import LoadedModels
 from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditState, Ledger
+from service.jobs.quotas import Incoming, Quota, Quotas
 from service.jobs.runner import Runner
 from service.settings import Settings
 
@@ -36,20 +39,37 @@ class Audits:
     """All audits of one data folder."""
 
     def __init__(self, settings: Settings, models: LoadedModels, ledger: Ledger, runner: Runner) -> None:
-        self._settings, self._models, self.ledger, self._runner = settings, models, ledger, runner
+        self._models, self.ledger, self._runner = models, ledger, runner
+        self._quotas = Quotas(
+            together=Quota(settings.max_audits, settings.max_kept_bytes),
+            each=Quota(settings.max_audits_per_key, settings.max_kept_bytes_per_key),
+        )
+        self._incoming: list[Incoming] = []
+        """Uploads that this server is receiving."""
         self._root = settings.data_dir / "audits"
         self.decisions = Decisions(ledger.engine)
         self.pictures = Pictures(max_pixels=settings.max_image_pixels)
 
-    def new_folder(self) -> AuditFolder:
-        """Make a folder to put an upload in; ``submit`` or ``discard`` it."""
-        return AuditFolder.create(self._root)
+    @asynccontextmanager
+    async def receiving(self, owner: str, announced: int) -> AsyncIterator[AuditFolder]:
+        """Give a folder for an upload of so many bytes; what raises before it is submitted removes it.
 
-    def discard(self, folder: AuditFolder) -> None:
-        """Remove an upload that was not submitted."""
-        shutil.rmtree(folder.path, ignore_errors=True)
+        Raises ``QuotaError`` where there is no room for it beside the other uploads that are coming in.
+        """
+        incoming = Incoming(owner, announced)
+        self._incoming.append(incoming)
+        try:
+            await run_in_threadpool(self.ledger.check, self._quotas, owner, tuple(self._incoming))
+            folder = AuditFolder.create(self._root)
+            try:
+                yield folder
+            except BaseException:
+                shutil.rmtree(folder.path, ignore_errors=True)
+                raise
+        finally:
+            self._incoming.remove(incoming)
 
-    def submit(self, folder: AuditFolder, options: AuditOptions) -> AuditState:
+    def submit(self, folder: AuditFolder, options: AuditOptions, owner: str) -> AuditState:
         """Queue an upload. Raises at once what can be known at once.
 
         That is ``ModelNotFoundError``, ``QuotaError``, and ``GroupsError`` for groups that are not what they should be;
@@ -61,8 +81,8 @@ class Audits:
             folder.id,
             model=model,
             size=folder.size,
-            most_waiting=self._settings.max_audits,
-            most_bytes=self._settings.max_kept_bytes or None,
+            owner=owner,
+            quotas=self._quotas,
         )
         self._runner.submit(folder.id)
         return state

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -20,7 +20,7 @@ _PATIENCE = 30
 """Seconds that a writer waits for another under SQLite."""
 _CONNECT_SECONDS = 5
 _MIGRATING = 0x4C6F6F6B
-"""PostgreSQL's advisory lock under which one process at a time migrates."""
+"""The lock under which one process at a time migrates."""
 
 
 class DatabaseError(LookalikeError):
@@ -56,8 +56,7 @@ def migrate(engine: Engine) -> None:
     only adds to what the version before it reads, so that old and new processes work side by side during an upgrade.
     """
     with unavailable_said(), engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
+        one_at_a_time(connection, _MIGRATING)
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         config.attributes["connection"] = connection
@@ -69,6 +68,12 @@ def migrate(engine: Engine) -> None:
                 f"the database is newer than this version of Lookalike (which knows up to {newest}): upgrade "
                 "Lookalike, or restore the backup that was made before the upgrade"
             ) from error
+
+
+def one_at_a_time(connection: Connection, lock: int) -> None:
+    """Wait until no other transaction holds the lock, and hold it to the end of this one; SQLite has one at a time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(lock)))
 
 
 def is_migrated(connection: Connection) -> bool:

@@ -7,18 +7,21 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.engine import RowMapping
 
 from models.errors import LookalikeError
 from service.audits.steps.work import PHASES, STEPS, Step
-from service.jobs.database import unavailable_said
+from service.jobs.database import one_at_a_time, unavailable_said
+from service.jobs.quotas import UNLIMITED, Incoming, Quotas
 from service.jobs.tables import audit, audit_chunk
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 LEASE_SECONDS = 10.0
+_SUBMITTING = 0x4C6F6F6C
+"""The lock under which one process at a time submits."""
 MOST_ATTEMPTS = 5
 """A chunk that was begun so often and never finished kills its workers: the audit ends."""
 
@@ -31,16 +34,14 @@ class AuditBusyError(LookalikeError):
     """The audit is under way; this must wait until it has ended."""
 
 
-class QuotaError(LookalikeError):
-    """The owner has as many audits as one may have."""
-
-
 class AuditState(BaseModel):
     """Where an audit stands, as routes tell it."""
 
     model_config = ConfigDict(frozen=True)
 
     id: str
+    owner: str
+    """Name of the key that it was submitted with; `local`: without one."""
     status: Status
     phase: str | None
     done: int
@@ -80,13 +81,13 @@ class Ledger:
         *,
         model: str | None,
         size: int,
-        owner: str = "local",
-        most_waiting: int | None = None,
-        most_bytes: int | None = None,
+        owner: str,
+        quotas: Quotas = UNLIMITED,
     ) -> AuditState:
-        """Queue an upload of ``size`` bytes; raises ``QuotaError`` where its owner has too much already."""
+        """Queue an upload of ``size`` bytes; raises ``QuotaError`` where there is too much already."""
         with unavailable_said(), self.engine.begin() as connection:
-            _check_quota(connection, owner, size, most_waiting, most_bytes)
+            one_at_a_time(connection, _SUBMITTING)  # of two who find the last room free one would be too many
+            _check(connection, quotas, owner, [Incoming(owner, size)])
             row = {
                 "id": audit_id,
                 "owner": owner,
@@ -103,6 +104,11 @@ class Ledger:
             connection.execute(insert(audit).values(row))
             _add_chunks(connection, audit_id, 0, STEPS[0], [0])
             return _state(_row(connection, audit_id))
+
+    def check(self, quotas: Quotas, owner: str, incoming: Sequence[Incoming]) -> None:
+        """Raise ``QuotaError`` where there is no room for all that comes in, an upload of ``owner`` among it."""
+        with unavailable_said(), self.engine.connect() as connection:
+            _check(connection, quotas, owner, incoming)
 
     def state(self, audit_id: str) -> AuditState:
         """Tell where one audit stands; raises ``AuditNotFoundError``."""
@@ -244,19 +250,18 @@ class Ledger:
             return list(connection.scalars(query))
 
 
-def _check_quota(
-    connection: Connection, owner: str, size: int, most_waiting: int | None, most_bytes: int | None
-) -> None:
-    mine = select(func.count(), func.coalesce(func.sum(audit.c.bytes), 0)).where(audit.c.owner == owner)
-    waiting = connection.execute(mine.where(audit.c.status.not_in(ENDED))).one()[0]
-    if most_waiting is not None and waiting >= most_waiting:
-        raise QuotaError(f"{waiting} audits wait or run already; wait until one has ended, or cancel one")
-    kept = connection.execute(mine).one()[1]
-    if most_bytes is not None and kept + size > most_bytes:
-        raise QuotaError(
-            f"the audits that are kept have {kept:,} bytes of uploads, with this one more than {most_bytes:,}: "
-            "delete some that you no longer need"
-        )
+def _check(connection: Connection, quotas: Quotas, owner: str, incoming: Sequence[Incoming]) -> None:
+    mine = [each for each in incoming if each.owner == owner]
+    quotas.together.check(*_with(connection, incoming, true()))
+    quotas.each.check(*_with(connection, mine, audit.c.owner == owner), f" of {owner!r}")
+
+
+def _with(connection: Connection, incoming: Sequence[Incoming], which: ColumnElement[bool]) -> tuple[int, int]:
+    """How many audits wait or run, and how many bytes are kept, with what comes in."""
+    waiting = select(func.count()).select_from(audit).where(which, audit.c.status.not_in(ENDED))
+    kept = select(func.coalesce(func.sum(audit.c.bytes), 0)).where(which)
+    audits, size = connection.execute(select(waiting.scalar_subquery(), kept.scalar_subquery())).one()
+    return audits + len(incoming), int(size) + sum(each.size for each in incoming)
 
 
 def _row(connection: Connection, audit_id: str) -> RowMapping:
@@ -293,6 +298,7 @@ def _state(row: RowMapping) -> AuditState:
     created: datetime = row["created_at"]
     return AuditState(
         id=row["id"],
+        owner=row["owner"],
         status=status,
         phase="done" if status == "succeeded" else phase,
         done=row["done"],

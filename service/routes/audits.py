@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
 from models.confidence_labels import ConfidenceLabels
+from service.access.caller import UseCaller
 from service.audits.confidence_labels import labels_from_report
 from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
 from service.audits.folder import AuditFolder
@@ -65,7 +66,7 @@ class AuditList(BaseModel):
         }
     },
 )
-async def submit(request: Request, response: Response, services: UseServices) -> AuditState:
+async def submit(request: Request, response: Response, services: UseServices, caller: UseCaller) -> AuditState:
     """Submit a label file (CSV, TSV, JSONL, Parquet) and an archive of images (zip, tar).
 
     Instead of `images`, `dataset` may name a folder of images that the operator mounted.
@@ -75,17 +76,14 @@ async def submit(request: Request, response: Response, services: UseServices) ->
 
     Further form fields are named like the options of `lookalike audit`. Follow `Location` for the progress.
     """
-    folder = services.audits.new_folder()
-    try:
+    announced = int(request.headers.get("content-length") or 0)
+    async with services.audits.receiving(caller.owner, announced) as folder:
         limit = services.settings.max_upload_bytes
         texts = {"dataset", *AuditOptions.model_fields}
         upload = await receive(request, folder.path, limit=limit, files=_FILES, texts=texts)
         options = _options(upload)
         await run_in_threadpool(_mount, upload, folder, services.settings.datasets_dir)
-        state = await run_in_threadpool(services.audits.submit, folder, options)
-    except BaseException:
-        services.audits.discard(folder)
-        raise
+        state = await run_in_threadpool(services.audits.submit, folder, options, caller.owner)
     response.headers["Location"] = f"{router.prefix}/{state.id}"
     return state
 

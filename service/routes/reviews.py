@@ -1,17 +1,19 @@
 """What reviewers decide about rows."""
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Header, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
+from service.access.caller import Caller, UseCaller
 from service.audits.decisions import MOST_AT_ONCE, Decision, NewDecision, NewRowDecision
 from service.jobs.ledger import AuditState
 from service.services import UseServices
 
 router = APIRouter(prefix="/v1/audits/{audit_id}", tags=["review"])
 
+_New = TypeVar("_New", bound=NewDecision)
 _VERSION = Annotated[
     str | None,
     Header(
@@ -37,19 +39,29 @@ class Taken(BaseModel):
 
 @router.patch("/rows/{row}")
 async def decide(
-    audit_id: str, row: int, new: NewDecision, response: Response, services: UseServices, if_match: _VERSION = None
+    audit_id: str,
+    row: int,
+    new: NewDecision,
+    response: Response,
+    services: UseServices,
+    caller: UseCaller,
+    if_match: _VERSION = None,
 ) -> Decision:
-    """Decide about a row; 412 where another decision than the one named by `If-Match` is the latest."""
+    """Decide about a row; 412 where another decision than the one named by `If-Match` is the latest.
+
+    Where no `author` is given it is the key's name.
+    """
     version = int((if_match or '"0"').strip('"'))
-    decision = await run_in_threadpool(services.audits.decide, audit_id, row, new, version)
+    decision = await run_in_threadpool(services.audits.decide, audit_id, row, _signed(new, caller), version)
     response.headers["ETag"] = f'"{decision.version}"'
     return decision
 
 
 @router.post("/decisions")
-async def decide_many(audit_id: str, new: NewDecisions, services: UseServices) -> Taken:
+async def decide_many(audit_id: str, new: NewDecisions, services: UseServices, caller: UseCaller) -> Taken:
     """Decide about many rows at once; a conflict costs its row alone."""
-    taken, conflicts = await run_in_threadpool(services.audits.decide_many, audit_id, new.decisions)
+    signed = [_signed(each, caller) for each in new.decisions]
+    taken, conflicts = await run_in_threadpool(services.audits.decide_many, audit_id, signed)
     return Taken(taken=taken, conflicts=conflicts)
 
 
@@ -63,3 +75,8 @@ async def history(audit_id: str, row: int, services: UseServices) -> list[Decisi
 async def rescore(audit_id: str, services: UseServices) -> AuditState:
     """Score again with the decisions: rows that were kept or relabelled are trusted. Until it ends the answers stay."""
     return await run_in_threadpool(services.audits.rescore, audit_id)
+
+
+def _signed(new: _New, caller: Caller) -> _New:
+    """The decision with an author: by default the key's name."""
+    return new if new.author is not None else new.model_copy(update={"author": caller.key})

@@ -56,8 +56,8 @@ def test_a_submitted_audit_is_accepted_and_listed(service: Any, kit: Any) -> Non
     assert answer.headers["Location"] == f"/v1/audits/{state['id']}"
     assert re.fullmatch("[0-9a-f]{16}", state["id"])
     assert state.keys() == {
-        "id", "status", "phase", "done", "total", "error", "created_at", "model", "revision", "rows_per_second",
-        "eta_seconds",
+        "id", "owner", "status", "phase", "done", "total", "error", "created_at", "model", "revision",
+        "rows_per_second", "eta_seconds",
     }  # fmt: skip
     ended = service.ended(answer.headers["Location"])
     assert (ended["status"], ended["done"], ended["total"]) == ("succeeded", 1, 1)

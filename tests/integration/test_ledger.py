@@ -13,7 +13,8 @@ from sqlalchemy import text, update
 
 from service.audits.decisions import DecisionConflictError, DecisionError, Decisions, NewDecision
 from service.jobs.database import DatabaseError, DatabaseUnavailableError, migrate, open_database
-from service.jobs.ledger import AuditBusyError, AuditNotFoundError, Ledger, QuotaError
+from service.jobs.ledger import AuditBusyError, AuditNotFoundError, Ledger
+from service.jobs.quotas import Incoming, Quota, QuotaError, Quotas
 from service.jobs.tables import audit, metadata
 
 ONE, TWO = "1" * 16, "2" * 16
@@ -29,8 +30,8 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     engine.dispose()
 
 
-def submit(ledger: Ledger, audit_id: str = ONE, **limits: Any) -> None:
-    ledger.submit(audit_id, model="m@1", size=10, **limits)
+def submit(ledger: Ledger, audit_id: str = ONE, owner: str = "ann", **limits: Any) -> None:
+    ledger.submit(audit_id, model="m@1", size=10, owner=owner, quotas=Quotas(**limits))
 
 
 def test_the_migrations_make_the_tables_of_the_code(ledger: Ledger) -> None:
@@ -158,14 +159,56 @@ def test_a_running_audit_is_cancelled_by_its_worker(ledger: Ledger) -> None:
 
 
 def test_an_owner_has_a_quota(ledger: Ledger) -> None:
-    """Too many audits that wait, or too many bytes that are kept, are refused, and nothing is queued."""
-    submit(ledger, most_waiting=1)
-    with pytest.raises(QuotaError, match="wait"):
-        submit(ledger, TWO, most_waiting=1)
-    with pytest.raises(QuotaError, match="bytes"):
-        submit(ledger, TWO, most_bytes=19)
-    submit(ledger, TWO, owner="another", most_waiting=1, most_bytes=19)
-    assert [state.id for state in ledger.states()] == [ONE, TWO]
+    """Too many audits of one owner that wait, or too many bytes, are refused by name; another owner goes on."""
+    submit(ledger, each=Quota(audits=1))
+    with pytest.raises(QuotaError, match="of 'ann' wait"):
+        submit(ledger, TWO, each=Quota(audits=1))
+    with pytest.raises(QuotaError, match="of 'ann' have 20 bytes"):
+        submit(ledger, TWO, each=Quota(size=19))
+    submit(ledger, TWO, "bob", each=Quota(audits=1, size=19))
+    assert [(state.id, state.owner) for state in ledger.states()] == [(ONE, "ann"), (TWO, "bob")]
+
+
+def test_all_owners_together_have_a_quota(ledger: Ledger) -> None:
+    """The limits for all count everybody's audits, and what has ended no longer waits but is still kept."""
+    submit(ledger)
+    with pytest.raises(QuotaError, match="1 audits wait"):
+        submit(ledger, TWO, "bob", together=Quota(audits=1))
+    ledger.cancel(ONE)
+    with pytest.raises(QuotaError, match="20 bytes"):
+        submit(ledger, TWO, "bob", together=Quota(audits=1, size=19))
+    submit(ledger, TWO, "bob", together=Quota(audits=1, size=20))
+
+
+def test_uploads_that_come_in_count(ledger: Ledger) -> None:
+    """Before anything is stored an upload is refused for which, with the others under way, there is no room."""
+    submit(ledger)
+    quotas = Quotas(together=Quota(audits=3), each=Quota(size=30))
+    ledger.check(quotas, "ann", [Incoming("ann", 20), Incoming("bob", 999)])
+    with pytest.raises(QuotaError, match="of 'ann' have 31 bytes"):
+        ledger.check(quotas, "ann", [Incoming("ann", 20), Incoming("ann", 1)])
+    with pytest.raises(QuotaError, match="3 audits wait"):
+        ledger.check(quotas, "bob", [Incoming("bob", 0)] * 3)
+    assert len(ledger.states()) == 1
+
+
+def test_the_last_place_goes_to_one(ledger: Ledger) -> None:
+    """Of many who submit in the same moment only as many are let in as there is room for."""
+    outcomes: list[str] = []
+
+    def place(number: int) -> None:
+        try:
+            submit(ledger, f"{number:016}", together=Quota(audits=2))
+            outcomes.append("in")
+        except QuotaError:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=place, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["in"] * 2 + ["refused"] * 6
 
 
 def test_a_removed_audit_is_gone_with_all_that_hung_on_it(ledger: Ledger) -> None:
