@@ -1,6 +1,7 @@
 """What request bodies may take of the process, all together: memory, and patience with whoever sends them."""
 
 import asyncio
+from typing import NoReturn
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -74,11 +75,17 @@ class _Body:
             self._progress, self._patience = 0, self._guard.seconds
         self.hold(self._held + came)
         if self._held > self._limit:
-            raise BodyRefusedError(413, "body_too_large", f"the body is larger than {self._limit:,} bytes")
+            self._refuse(413, "body_too_large", f"the body is larger than {self._limit:,} bytes")
         if self._guard.held > self._guard.most:
-            detail = "too many bodies are coming in; try again in a second"
-            raise BodyRefusedError(503, "overloaded", detail, {"Retry-After": "1"})
+            self._refuse(
+                503, "overloaded", "too many bodies are coming in; try again in a second", {"Retry-After": "1"}
+            )
         return message
+
+    def _refuse(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> NoReturn:
+        """Raise ``BodyRefusedError``; what came is given back at once, so that it makes room for the others."""
+        self.hold(0)
+        raise BodyRefusedError(status, code, detail, headers)
 
     async def _in_time(self) -> Message:
         """Wait for the next piece as long as there is patience left; the time that the service takes is its own."""
@@ -87,10 +94,10 @@ class _Body:
         try:
             async with asyncio.timeout(self._patience):
                 message = await self._receive()
-        except TimeoutError as error:
+        except TimeoutError:
             seconds = self._guard.seconds
             detail = f"the body came too slowly: send {PROGRESS_BYTES:,} bytes, or the rest, every {seconds:g} s"
-            raise BodyRefusedError(408, "body_timeout", detail) from error
+            self._refuse(408, "body_timeout", detail)
         self._patience -= now() - began
         return message
 
