@@ -135,10 +135,11 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _an_image_fits_the_buffers(self) -> Self:
-        if self.max_image_bytes > self.max_buffered_bytes:
-            image, room = self.max_image_bytes, self.max_buffered_bytes
-            raise ValueError(f"max_image_bytes={image} is more than max_buffered_bytes={room} has room for")
+    def _a_body_fits_the_buffers(self) -> Self:
+        room = self.max_buffered_bytes
+        for name in ("max_image_bytes", "max_infer_bytes"):
+            if getattr(self, name) > room:
+                raise ValueError(f"{name}={getattr(self, name)} is more than max_buffered_bytes={room} has room for")
         return self
 
     @model_validator(mode="after")

@@ -5,20 +5,19 @@ import time
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.caller import ANYBODY, Caller
 from service.access.keyring import Keyring
 from service.access.rates import Rates
 from service.access.scopes import Need, needed
-from service.errors import problem
+from service.errors import answer
 
 _WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE = 1.0, 20
 
 
 class _Refusal(NamedTuple):
-    """Why a request gets no further; the fields of a problem document."""
+    """Why a request gets no further; as ``service.errors.answer`` takes it."""
 
     status: int
     code: str
@@ -46,7 +45,7 @@ class Gate:
             if need != "free":
                 caller = self._admit(need, scope)
                 if isinstance(caller, _Refusal):
-                    await _answer(caller, path)(scope, receive, send)
+                    await answer(path, *caller)(scope, receive, send)
                     return
                 scope.setdefault("state", {})["caller"] = caller
         elif scope["type"] == "websocket":  # there are none; should there be some, they need rules of their own
@@ -108,9 +107,3 @@ def _challenge(error: str | None = None, *more: str) -> dict[str, str]:
 def _too_often(what: str, wait: int) -> _Refusal:
     seconds = math.ceil(wait / 1e9)
     return _Refusal(429, "rate", f"too many {what}; come back in {seconds} s", {"Retry-After": str(seconds)})
-
-
-def _answer(refusal: _Refusal, path: str) -> JSONResponse:
-    if path.startswith("/v2"):  # the Open Inference Protocol has errors of its own
-        return JSONResponse({"error": refusal.detail}, refusal.status, refusal.headers)
-    return problem(*refusal)

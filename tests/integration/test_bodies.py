@@ -31,7 +31,7 @@ def test_bodies_together_are_bounded(start_service: Any, kit: Any, tmp_path: Pat
     """Of four clients whose images together don't fit one is told to come back; the others, and small ones, go on."""
     head = "POST /v1/classify HTTP/1.1\r\nContent-Type: image/png"
     with (
-        start_service(tmp_path, max_buffered_bytes=1_000_000, max_image_bytes=300_001) as service,
+        start_service(tmp_path, max_buffered_bytes=1_000_000, max_image_bytes=300_001, max_infer_bytes=1) as service,
         ExitStack() as open_,
     ):
         clients = [open_.enter_context(half_sent(service, head, 300_001, b"x" * 300_000)) for _ in range(4)]
@@ -50,7 +50,9 @@ def test_bodies_together_are_bounded(start_service: Any, kit: Any, tmp_path: Pat
 
 def test_uploads_to_the_disk_hold_little(start_service: Any, kit: Any, tmp_path: Path) -> None:
     """An upload larger than all memory for bodies goes through: what is written no longer counts."""
-    with start_service(tmp_path, worker="off", max_buffered_bytes=3_000_000, max_image_bytes=3_000_000) as service:
+    with start_service(
+        tmp_path, worker="off", max_buffered_bytes=3_000_000, max_image_bytes=1, max_infer_bytes=1
+    ) as service:
         padded = f"image,label,note\n000.png,Coat,{'x' * 10_000_000}\n"
         assert service.submit(padded, kit.archive).status_code == 202
 

@@ -24,6 +24,12 @@ from service.services import _services
 from service.settings import Settings
 
 NEEDS = {
+    "service.oip.infer": {"classify", "admin"},
+    "service.oip.metadata": {"classify", "admin"},
+    "service.oip.metadata.server_live": {"", *SCOPES},
+    "service.oip.metadata.server_ready": {"", *SCOPES},
+    "service.oip.repository": {"admin"},
+    "service.oip.repository.index": {"classify", "admin"},
     "service.routes.audits": {"audit", "admin"},
     "service.routes.classify": {"classify", "admin"},
     "service.routes.health": {"", *SCOPES},
@@ -133,7 +139,7 @@ PIECES = ["v1", "v2", "audits", "classify", "models", "healthz", "readyz", "docs
 @st.composite
 def near(draw: st.DrawFn, path: str) -> str:
     """A path near a route's: parameters filled, some pieces put in, left out, or written otherwise."""
-    for parameter in ("{audit_id}", "{row}", "{name}"):
+    for parameter in ("{audit_id}", "{row}", "{name}", "{version}"):
         path = path.replace(parameter, draw(st.sampled_from(["0" * 16, "0", "x", *PIECES, *ODD])), 1)
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(path)))
@@ -166,7 +172,9 @@ def test_nothing_before_or_behind_a_path_leads_past_the_gate(application: Applic
 def test_every_route_is_reached_by_the_keys_it_is_for(application: Application) -> None:
     """As it is documented each route is open to exactly the keys that it is for."""
     for method, path in application.routes:
-        plain = path.replace("{audit_id}", "0" * 16).replace("{row}", "0").replace("{name}", "x")
+        plain = (
+            path.replace("{audit_id}", "0" * 16).replace("{row}", "0").replace("{name}", "x").replace("{version}", "1")
+        )
         found = {key: application.ask(method, plain, key, "")[1] for key in application.headers}
         (endpoint,) = {endpoint for endpoint in found.values() if endpoint is not None}
         assert {key for key, endpoint in found.items() if endpoint is not None} == needs(endpoint), path
