@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt bench bench-audit bench-gpu fuzz demo-model
+.PHONY: help serve test test-gpu check fmt bench bench-audit bench-gpu fuzz demo-model bench-answers
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -36,6 +36,9 @@ bench: .venv/everything  ## print the ratios of serving
 
 bench-gpu: .venv/everything  ## serving on a GPU beside ONNX Runtime alone (8 minutes)
 	$(BIN)/python bench/gpu/run.py
+
+bench-answers: .venv/everything  ## whether the answers' promises hold on images that nothing saw
+	OMP_NUM_THREADS=1 $(BIN)/python bench/answers.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
 	for each in reference image_dependent asymmetry cross_validated unseen_classes duplicates cost throughput; do \

@@ -91,10 +91,11 @@ class Imported(_Part):
 class Manifest(_Part):
     """Contents of ``manifest.json``; ``docs/artifact.md`` describes every field.
 
-    Version 2 of the schema adds imported models, which may lack what only training or calibration can tell.
+    Version 2 of the schema adds imported models, which may lack what only training or calibration can tell; version 3
+    embedding statistics of directions and lengths.
     """
 
-    schema_version: Literal[1, 2] = 2
+    schema_version: Literal[1, 2, 3] = 3
     name: ModelName
     version: ModelVersion
     classes: tuple[str, ...]

@@ -33,16 +33,46 @@ def test_ordinary_images_rarely_alarm_and_strange_ones_do() -> None:
     assert statistics.is_outlier(far).shape == (500,)
 
 
-def test_distance_is_mahalanobis_to_the_nearest_class() -> None:
-    """The distance is in standard deviations of the classes' common spread, even far from the origin."""
-    offset = 50.0
+@pytest.mark.parametrize("offset", [0.0, 50.0])
+def test_distance_is_mahalanobis_in_direction_and_length(offset: float) -> None:
+    """The distance is the slow formula's, in directions and log lengths, even where all directions are nearly one."""
+
+    def polar(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        length = np.sqrt((embeddings.astype(np.float64) ** 2).sum(axis=1))
+        return np.column_stack([embeddings / length[:, None], np.log(length)])
+
     embeddings, labels = sample(10_000, 0)
-    statistics = EmbeddingStatistics.fit(embeddings + offset, labels, CLASSES)
-    fresh, _ = sample(200, 1)
-    inverse = np.linalg.inv(MIX.T @ MIX)
-    gaps = fresh[:, None].astype(np.float64) - CENTRES
+    embeddings += np.float32(offset)
+    statistics = EmbeddingStatistics.fit(embeddings, labels, CLASSES)
+    points = polar(embeddings)
+    means = np.stack([points[labels == k].mean(axis=0) for k in range(CLASSES)])
+    covariance = np.cov((points - means[labels]).T)
+    inverse = np.linalg.inv(covariance + 0.1 * covariance.diagonal().mean() * np.eye(SIZE + 1))
+    fresh = sample(200, 1)[0] + np.float32(offset)
+    gaps = polar(fresh)[:, None] - means
     expected = np.sqrt(np.einsum("nkd,de,nke->nk", gaps, inverse, gaps)).min(axis=1)
-    np.testing.assert_allclose(statistics.distance(fresh + offset), expected, rtol=0.1)
+    np.testing.assert_allclose(statistics.distance(fresh), expected, rtol=0.1)
+
+
+def test_an_embedding_of_unheard_of_length_is_an_outlier() -> None:
+    """Ordinary directions don't excuse a length ten times the usual or a tenth of it, nor nothing at all, nor NaN."""
+    embeddings, labels = sample(4_000, 0)
+    statistics = EmbeddingStatistics.fit(embeddings, labels, CLASSES)
+    ordinary = embeddings[:200]
+    assert statistics.is_outlier(ordinary).mean() < 0.05
+    assert statistics.is_outlier(ordinary * 10).all()
+    assert statistics.is_outlier(ordinary / 10).all()
+    assert statistics.is_outlier(np.array([[0.0] * SIZE, [np.nan] * SIZE])).all()
+
+
+def test_statistics_of_earlier_artifacts_mean_what_they_meant(tmp_path: Path) -> None:
+    """A file that says nothing of direction and length is about the embedding itself."""
+    rng = np.random.default_rng(5)
+    path = tmp_path / "embedding.npz"
+    np.savez(path, means=CENTRES, whitening=np.linalg.inv(MIX), threshold=np.float64(3))
+    shifts = rng.normal(size=(50, SIZE))
+    found = EmbeddingStatistics.load(path).distance(CENTRES[0] + shifts @ MIX)
+    np.testing.assert_allclose(found, np.linalg.norm(shifts, axis=1), rtol=1e-3)
 
 
 def test_the_order_of_classes_in_the_data_does_not_matter() -> None:
@@ -82,7 +112,7 @@ def test_statistics_survive_their_file_without_pickles(tmp_path: Path) -> None:
     fresh, _ = sample(50, 1)
     np.testing.assert_array_equal(again.distance(fresh), statistics.distance(fresh))
     assert again.threshold == statistics.threshold
-    assert sorted(zipfile.ZipFile(path).namelist()) == ["means.npy", "threshold.npy", "whitening.npy"]
+    assert sorted(zipfile.ZipFile(path).namelist()) == ["means.npy", "polar.npy", "threshold.npy", "whitening.npy"]
 
     harmful = np.array([{"not": "numbers"}], dtype=object)
     np.savez(path, means=harmful, whitening=statistics.whitening, threshold=np.float64(1))
