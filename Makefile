@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt bench bench-audit bench-gpu fuzz demo-model bench-answers
+.PHONY: help serve test test-gpu check fmt bench bench-audit bench-gpu fuzz demo-model bench-answers bench-int8 int8-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -40,6 +40,9 @@ bench-gpu: .venv/everything  ## serving on a GPU beside ONNX Runtime alone (8 mi
 bench-answers: .venv/everything  ## whether the answers' promises hold on images that nothing saw
 	OMP_NUM_THREADS=1 $(BIN)/python bench/answers.py
 
+bench-int8: .venv/everything  ## speed, accuracy and calibration of the int8 form beside float32
+	OMP_NUM_THREADS=1 $(BIN)/python bench/int8.py
+
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
 	for each in reference image_dependent asymmetry cross_validated unseen_classes duplicates cost throughput; do \
 		OMP_NUM_THREADS=1 $(BIN)/python bench/audit/$$each.py || exit 1; done
@@ -53,6 +56,9 @@ demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-
 	rm -rf runs/demo
 	$(BIN)/lookalike train small --noise asymmetric:0.4 --trusted 1000 --seed 0 --out runs/demo
 	$(BIN)/lookalike export runs/demo --name fashion-mnist --models $(STORE)
+
+int8-model: .venv/everything  ## the shipped model in int8, published into STORE=runs/demo-store
+	$(BIN)/lookalike models quantize fashion-mnist --into $(STORE)
 
 # The stamps say what is installed: what serving needs (no torch), or everything.
 .venv/serving: pyproject.toml constraints.txt | .venv/bin/python

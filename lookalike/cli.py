@@ -12,6 +12,7 @@ import service.cli
 import training.cli
 from lookalike.evaluate import evaluate
 from lookalike.import_model import import_model
+from lookalike.quantize_model import quantize_model
 from models.errors import LookalikeError
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.command()(service.cli.audit)
 app.command()(service.cli.worker)
 app.command()(service.cli.migrate)
 service.cli.models.command("import")(import_model)
+service.cli.models.command("quantize")(quantize_model)
 app.add_typer(service.cli.models, name="models")
 app.add_typer(service.access.cli.keys, name="keys")
 app.add_typer(lookalike.confidence_labels.app, name="confidence-labels")

@@ -88,11 +88,29 @@ class Imported(_Part):
     libraries: dict[str, str]
 
 
+class Quantization(_Part):
+    """How a graph in float32 became one that computes in integers, and what it measured before."""
+
+    scheme: str
+    """For instance ``int8, static, per channel``."""
+    source: str
+    """The images on which the ranges of activations were measured, in words."""
+    n: int = Field(gt=0)
+    """How many they were."""
+    made_from: str | None
+    """The version that it was made from, ``NAME@VERSION``; null: a training run."""
+    float_sha256: Sha256
+    """Of the graph in float32."""
+    float_metrics: dict[str, float]
+    """The same figures as the manifest's ``metrics``, of the graph in float32, calibrated on the same samples."""
+    libraries: dict[str, str]
+
+
 class Manifest(_Part):
     """Contents of ``manifest.json``; ``docs/artifact.md`` describes every field.
 
     Version 2 of the schema adds imported models, which may lack what only training or calibration can tell; version 3
-    embedding statistics of directions and lengths.
+    embedding statistics of directions and lengths, and quantised graphs.
     """
 
     schema_version: Literal[1, 2, 3] = 3
@@ -112,6 +130,8 @@ class Manifest(_Part):
     """Of a model that was trained here."""
     imported: Imported | None = None
     """Of a model that was not."""
+    quantization: Quantization | None = None
+    """Of a graph that computes in integers."""
     metrics: dict[str, float]
     """Figures on the test split, and under ``validation_*`` on the calibration samples."""
     files: dict[str, Sha256]

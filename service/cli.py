@@ -197,7 +197,8 @@ def _gist(manifest: "Manifest") -> str:
     metrics = manifest.metrics
     accuracy = metrics.get("accuracy", metrics.get("validation_accuracy"))
     known = "not calibrated" if accuracy is None else f"accuracy {accuracy:.4f}"
-    return f"{len(manifest.classes)} classes  {known}  {origin}"
+    numbers = "" if manifest.quantization is None else f"  {manifest.quantization.scheme.partition(',')[0]}"
+    return f"{len(manifest.classes)} classes  {known}{numbers}  {origin}"
 
 
 @models.command("verify")

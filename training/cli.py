@@ -89,6 +89,7 @@ def export(
     name: Annotated[str, typer.Option(help="Name of the model; the version is the next free number.")],
     data: DataDir = None,
     models: Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Quantise the graph, unless that costs too much.")] = False,
     as_json: Json = False,
 ) -> None:
     """Publish a trained run as a model: graph, calibration, manifest and card."""
@@ -97,7 +98,7 @@ def export(
     from training.export import export as publish
     from training.run import Run
 
-    artifact = publish(Run(run), load_fashion_mnist(data), ModelRepository(models or SHIPPED), name)
+    artifact = publish(Run(run), load_fashion_mnist(data), ModelRepository(models or SHIPPED), name, int8=int8)
     metrics = artifact.manifest.metrics
     if as_json:
         manifest = artifact.manifest

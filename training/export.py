@@ -1,7 +1,6 @@
 """Export a run: graph, calibration, manifest and card, checked against ONNX Runtime, published as one version."""
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.calibration import calibrate
-from models.distribution import class_probabilities
-from models.embedding import EmbeddingStatistics
 from models.errors import LookalikeError
 from models.manifest import (
     CARD,
@@ -24,19 +20,19 @@ from models.manifest import (
     Manifest,
     Provenance,
 )
-from models.metrics import evaluate
 from models.repository import ModelArtifact, ModelRepository, sha256_of, verify
 from models.training_pixels import save_hashes
 from training.data import DataSet
+from training.held_out import HeldOut, measure, run_graph
 from training.loop import normalise
 from training.losses import make_loss
 from training.model_card import model_card
 from training.networks import ResNet
+from training.quantization import range_images, to_int8
 from training.run import Run, RunConfig
 
 TOLERANCE = 1e-3
 """Largest difference of a logit between torch and ONNX Runtime that is put down to rounding."""
-_BATCH = 500
 
 
 class ExportError(LookalikeError):
@@ -56,46 +52,41 @@ class ExportedNetwork(nn.Module):
         return logits, embedding
 
 
-def export(run: Run, data: DataSet, repository: ModelRepository, name: str) -> ModelArtifact:
-    """Publish a run as the next version of ``name``; raises ``ExportError`` where torch and the graph disagree."""
+def export(run: Run, data: DataSet, repository: ModelRepository, name: str, *, int8: bool = False) -> ModelArtifact:
+    """Publish a run as the next version of ``name``; raises ``ExportError`` where torch and the graph disagree.
+
+    With ``int8`` the graph is quantised; raises ``QuantizationError`` where it loses too much by that.
+    """
     config = run.config
     if (data.name, data.classes, data.input) != (config.data_set, config.classes, config.input):
         raise ExportError(f"the run was trained on {config.data_set} with other classes or inputs than this data set's")
     network = ExportedNetwork(run.load(), config.pixel_mean, config.pixel_std).eval()
-    held_out = data.split.validation
-    images, labels = data.images[held_out], data.labels[held_out]
+    held_out, groups = HeldOut.of(data), config.similarity_groups
     with repository.publishing(name) as (version, folder):
-        write_graph(network, images[:2], folder / GRAPH)
-        session = onnxruntime.InferenceSession(folder / GRAPH, providers=["CPUExecutionProvider"])
-        check_against_torch(network, session, images[:200])
-
-        logits, embeddings = run_graph(session, images)
-        source = f"{data.name} training split, {len(held_out):,} samples held out with clean labels"
-        groups = config.similarity_groups
-        calibration = calibrate(logits, labels, groups, source=source)
-        EmbeddingStatistics.fit(embeddings, labels, len(data.classes)).save(folder / EMBEDDING_STATISTICS)
+        graph = folder / GRAPH
+        write_graph(network, held_out.images[:2], graph)
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        check_against_torch(network, session, held_out.images[:200])
+        if int8:
+            images = range_images(data.images, run.labels.index)
+            source = f"{len(images):,} of the run's training images"
+            measured, quantization = to_int8(graph, images, held_out, groups, source=source)
+        else:
+            measured, quantization = measure(graph, held_out, groups), None
+        measured.statistics.save(folder / EMBEDDING_STATISTICS)
         save_hashes(folder / TRAINING_PIXELS, data.images[run.labels.index])
-
-        test_logits, _ = run_graph(session, data.test_images)
-        parts = {"": (test_logits, data.test_labels), "validation_": (logits, labels)}
-        metrics = {
-            f"{part}{figure}": round(value, 5)
-            for part, (part_logits, truth) in parts.items()
-            for figure, value in evaluate(
-                class_probabilities(part_logits, groups, calibration.temperature), truth, groups
-            ).items()
-        }
         manifest = Manifest(
             name=name,
             version=version,
             classes=config.classes,
             input=config.input,
-            embedding_size=embeddings.shape[1],
+            embedding_size=measured.embedding_size,
             groups=config.groups,
             confidence_labels=config.confidence_labels,
-            calibration=calibration,
+            calibration=measured.calibration,
             provenance=_provenance(run, config),
-            metrics=metrics,
+            quantization=quantization,
+            metrics=measured.metrics,
             files={file: sha256_of(folder / file) for file in (GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS)},
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
@@ -143,20 +134,6 @@ def check_against_torch(network: nn.Module, session: onnxruntime.InferenceSessio
             worst = float(np.abs(want - got).max())
             if not worst <= TOLERANCE:
                 raise ExportError(f"{output} of torch and ONNX Runtime differ by {worst:g} at a batch of {size}")
-
-
-def run_graph(
-    session: onnxruntime.InferenceSession, images: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits ``[N, K]`` and embeddings ``[N, D]`` of uint8 images ``[N, H, W, C]``."""
-    outputs = [session.run(["logits", "embedding"], {"images": batch}) for batch in _batches(images)]
-    logits, embeddings = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
-    return logits, embeddings
-
-
-def _batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(images), _BATCH):
-        yield np.ascontiguousarray(images[start : start + _BATCH])
 
 
 def _provenance(run: Run, config: RunConfig) -> Provenance:

@@ -20,6 +20,7 @@ from models.repository import ModelArtifact, ModelRepository, verify
 from models.scores import Scores
 from models.training_pixels import load_hashes, pixel_hash, were_trained_on
 from training import export as exporting
+from training import quantization
 from training.data import DataSet
 from training.export import ExportedNetwork, ExportError, check_against_torch, export, run_graph
 from training.networks import NetworkSpec, ResNet
@@ -248,3 +249,20 @@ def test_a_cross_entropy_model_says_so(trained: Trained, tmp_path: Path) -> None
     card = (artifact.path / CARD).read_text()
     assert "| loss | ce, relaxation none |" in card
     assert "none of them trusted" in card
+
+
+def test_a_run_is_published_in_int8(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for int8, export publishes a graph of integers whose ranges come from the run's training images."""
+    monkeypatch.setattr(quantization, "MOST_LOST", {})  # forty images say too little of that; it has tests of its own
+    artifact = export(trained.run, trained.data, ModelRepository(tmp_path / "models"), "small", int8=True)
+    verify(artifact)
+    manifest, made = artifact.manifest, artifact.manifest.quantization
+    assert (made.made_from, made.n, made.source) == (None, 140, "140 of the run's training images")
+    assert made.float_metrics == trained.artifact.manifest.metrics
+    assert manifest.provenance == trained.artifact.manifest.provenance
+    assert manifest.metrics["accuracy"] == pytest.approx(made.float_metrics["accuracy"], abs=0.05)
+    convolved = [each for each in onnx.load(artifact.path / GRAPH).graph.initializer if len(each.dims) == 4]
+    assert {each.data_type for each in convolved} == {onnx.TensorProto.INT8}
+    card = (artifact.path / CARD).read_text()
+    assert "made from a training run" in card
+    assert f"| {manifest.metrics['accuracy']:.4f} | {made.float_metrics['accuracy']:.4f} |" in card
