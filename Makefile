@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt bench bench-audit bench-gpu fuzz demo-model bench-answers bench-int8 int8-model
+.PHONY: help serve test test-gpu check fmt bench bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
