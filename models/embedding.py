@@ -5,6 +5,7 @@ differences in length would drown (Mueller and Hein 2025, "Mahalanobis++").
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -56,11 +57,15 @@ class EmbeddingStatistics:
         """Statistics of a D-dimensional embedding that nobody has fitted: by them no image is an outlier."""
         return cls(np.zeros((1, size), np.float32), np.zeros((size, 0), np.float32), np.inf)
 
+    @cached_property
+    def _centres(self) -> NDArray[np.float32]:
+        return self.means @ self.whitening
+
     def distance(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Distance to the nearest class mean: ``[N, D]`` to ``[N]``."""
         embeddings = np.asarray(embeddings, dtype=np.float32)
         points = (_polar(embeddings) if self.polar else embeddings) @ self.whitening
-        centres = self.means @ self.whitening
+        centres = self._centres
         squared = (points**2).sum(1)[:, None] - 2 * points @ centres.T + (centres**2).sum(1)
         nearest: NDArray[np.float32] = np.sqrt(np.maximum(squared.min(axis=1), 0))
         return nearest
