@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labels.images.opening import open_image_source
-from labels.label_file import read_label_file, resolve_labels
+from labels.label_file import read_label_file
+from labels.resolving import resolve_labels
 from models.distribution import class_probabilities
 from models.errors import LookalikeError
 from models.images import DEFAULT_MAX_PIXELS

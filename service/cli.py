@@ -111,14 +111,21 @@ def _sentence(slot: "Prediction | Exception") -> str:
 
 
 def audit(
-    labels: Annotated[Path, typer.Argument(help="Label file: .csv, .tsv, .jsonl or .parquet.")],
+    labels: Annotated[
+        Path,
+        typer.Argument(
+            help="Label file: .csv, .tsv, .jsonl, .json or .parquet; or images alone, in folders called like classes."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for rows.parquet and report.json.")],
     images: Annotated[Path | None, typer.Option(help="Folder, .zip or .tar that holds the images.")] = None,
     model: Model = None,
     models: ModelsDir = None,
     evidence: Annotated[Evidence, typer.Option(help="Where the evidence comes from.")] = Evidence.auto,
-    label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    image_column: Annotated[str, typer.Option(help="Column that names the images.")] = "image",
+    label_column: Annotated[str | None, typer.Option(help="Column of the labels; default: found by name.")] = None,
+    image_column: Annotated[
+        str | None, typer.Option(help="Column that names the images; default: found by name.")
+    ] = None,
     groups: Annotated[Path | None, typer.Option(help="Groups file; default: the model's own groups.")] = None,
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add the model's probabilities.")] = False,
     as_json: Json = False,
@@ -126,6 +133,7 @@ def audit(
     """Find the labels of a file that are likely wrong."""
     import polars as pl
 
+    from labels.images.opening import holds_images
     from service.audits.input_columns import find
     from service.audits.run import run_audit
     from service.audits.steps.finish import REPORT, ROWS
@@ -140,13 +148,21 @@ def audit(
         groups=None if groups is None else groups.read_text(errors="replace"),
         probabilities=probabilities,
     )
+    label_file = None if images is None and holds_images(labels) else labels
     with _progress_bar() as progress:
-        report = run_audit(labels, images, options, lambda: _classifier(models, model), out, progress=progress)
+        report = run_audit(
+            label_file,
+            labels if label_file is None else images,
+            options,
+            lambda: _classifier(models, model),
+            out,
+            progress=progress,
+        )
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
     rows = pl.read_parquet(out / ROWS)
-    for line in summary(report, rows, find(label_column, rows.columns)):
+    for line in summary(report, rows, find(report["columns"]["label"], rows.columns)):
         typer.echo(line)
     typer.echo(f"rows: {out / ROWS}\nreport: {out / REPORT}")
 

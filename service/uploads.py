@@ -222,7 +222,8 @@ class _Form:
             raise BodyError(f"send exactly one file in the field `{field}`")
         ending = next((ending for ending in endings if name.endswith(ending)), None)
         if ending is None:
-            raise BodyError(f"{field}: the file's name must end in one of {', '.join(endings)}")
+            cure = "; save a spreadsheet as CSV" if ".csv" in endings else ""
+            raise BodyError(f"{field}: the file's name must end in one of {', '.join(endings)}{cure}")
         file = _File(self._into / f"{field}{ending}")
         self.files[field] = file
         self._part = file.held

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from labels.formats.write_table import write_table
-from labels.label_file import read_label_file, resolve_labels
+from labels.label_file import read_label_file
+from labels.resolving import resolve_labels
 from models.groups import SimilarityGroups, read_groups
 from training.noise import Noise, NoiseError, flip
 

@@ -1,24 +1,56 @@
-"""CSV and TSV: every cell is text, nothing is guessed."""
+"""CSV and TSV: every cell is text, nothing is guessed but a separator that the header leaves no doubt of."""
 
 import csv
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
 from labels.errors import LabelFileError
+from labels.formats.reading import Reading
 from labels.formats.table_limits import MAX_TEXT_CELLS, check_cells, check_columns
-from labels.formats.text_lines import utf8_lines
+from labels.formats.text_lines import text_lines
 
 _CELLS_PER_BLOCK = 1_000_000
+_SEPARATORS = (";", "\t", "|")
+"""What a file called .csv may be separated by instead."""
 
 
-def read_delimited(path: Path, delimiter: str) -> pl.DataFrame:
+def read_csv(path: Path) -> Reading:
+    """Read a table of text, separated by commas, or by what the header says.
+
+    A header without commas that another separator, and only one, parts into several names leaves no doubt.
+    """
+    lines = text_lines(path)
+    header = next(lines, "")
+    parted = [separator for separator in _SEPARATORS if len(set(_names(header, separator))) > 1]
+    if len(parted) == 1 and len(_names(header, ",")) == 1:
+        warning = f"The cells are taken to be separated by {parted[0]!r}, as the header is."
+        return Reading(_read(chain([header], lines), parted[0]), "csv", warnings=(warning,))
+    return Reading(_read(chain([header], lines), ","), "csv")
+
+
+def read_tsv(path: Path) -> Reading:
+    """Read a table of text, separated by tabs."""
+    return Reading(_read(text_lines(path), "\t"), "tsv")
+
+
+def _names(header: str, separator: str) -> list[str]:
+    try:
+        names = next(csv.reader([header], delimiter=separator, strict=True), [])
+    except csv.Error:  # a name goes on in the next line: too odd for a guess
+        return []
+    return names if all(name.strip() for name in names) else []
+
+
+def _read(lines: Iterable[str], separator: str) -> pl.DataFrame:
     """Read a table of strings; an empty cell is the empty string. Blank lines are skipped.
 
     Python's reader rather than polars': it counts the rows, so that an error can name its place, and it refuses
     a row that is too short instead of filling it up. Raises ``LabelFileError``.
     """
-    reader = csv.reader(utf8_lines(path), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     header: list[str] | None = None
     blocks: list[pl.DataFrame] = []
     pending: list[list[str]] = []

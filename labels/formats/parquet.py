@@ -5,10 +5,11 @@ from pathlib import Path
 import polars as pl
 
 from labels.errors import LabelFileError
+from labels.formats.reading import Reading
 from labels.formats.table_limits import MAX_PARQUET_CELLS, check_cells, check_columns
 
 
-def read_parquet(path: Path) -> pl.DataFrame:
+def read_parquet(path: Path) -> Reading:
     """Read one Parquet file with the types it has; raises ``LabelFileError`` for one that is damaged or too large."""
     try:
         frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a name may contain [ or =
@@ -19,7 +20,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise LabelFileError("the file is not a Parquet file that can be read: write it again, or use CSV") from error
     _check_years(table)
-    return table
+    return Reading(table, "parquet")
 
 
 def _check_years(table: pl.DataFrame) -> None:

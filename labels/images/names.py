@@ -2,6 +2,8 @@
 
 import re
 
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+"""By which images are told from other files; what they are is told by their bytes."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 

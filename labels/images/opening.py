@@ -8,6 +8,13 @@ from labels.images.source import ImageSource
 from labels.images.tar_archive import TarSource
 from labels.images.zip_archive import ZipSource
 
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
+def holds_images(path: Path) -> bool:
+    """Whether it is a folder, or by its name an archive, and so no label file."""
+    return path.is_dir() or path.name.lower().endswith(ARCHIVE_ENDINGS)
+
 
 def open_image_source(path: Path) -> ImageSource:
     """Open a folder, or an archive: told by its first bytes, since an upload's name says little.

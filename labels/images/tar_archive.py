@@ -7,7 +7,7 @@ from labels.images.errors import ImageSourceError, UnreadableImageError
 from labels.images.member_index import MemberIndex
 from labels.images.member_limit import MAX_IMAGE_BYTES
 from labels.images.random_reader import GzipReader, PlainReader, RandomReader
-from labels.images.source import ImageSource
+from labels.images.source import ImageSource, Listing
 
 _MAX_HEADER_BYTES = 2**20
 
@@ -73,6 +73,14 @@ class TarSource(ImageSource):
         if len(data) < size:
             raise UnreadableImageError(name, "is cut short: the tar file ends before it")
         return data
+
+    def has(self, name: str) -> bool:
+        """See ``ImageSource.has``."""
+        return name in self._index
+
+    def listing(self) -> Listing:
+        """See ``ImageSource.listing``."""
+        return self._index.listing()
 
     def close(self) -> None:
         """Close the tar file."""

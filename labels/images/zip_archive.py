@@ -8,7 +8,7 @@ from pathlib import Path
 from labels.images.errors import ImageSourceError, UnreadableImageError
 from labels.images.member_index import MemberIndex
 from labels.images.member_limit import MAX_IMAGE_BYTES
-from labels.images.source import ImageSource
+from labels.images.source import ImageSource, Listing
 
 MAX_DIRECTORY_BYTES = 256 * 2**20
 _STEP = 2**20
@@ -68,6 +68,14 @@ class ZipSource(ImageSource):
             while len(data) <= MAX_IMAGE_BYTES and (block := member.read(_STEP)):
                 data += block
         return bytes(data)
+
+    def has(self, name: str) -> bool:
+        """See ``ImageSource.has``."""
+        return name in self._index
+
+    def listing(self) -> Listing:
+        """See ``ImageSource.listing``."""
+        return self._index.listing()
 
     def close(self) -> None:
         """Close the zip file."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from labels.images.opening import open_image_source
-from labels.label_file import read_label_file, resolve_labels
+from labels.label_file import read_label_file
+from labels.resolving import resolve_labels
 from lookalike.importing.errors import ModelImportError
 from models.calibration import calibrate, fit_temperature
 from models.distribution import class_probabilities

@@ -7,9 +7,10 @@ from typing import Literal
 import polars as pl
 
 from labels.formats.write_table import write_table
+from labels.taken_names import renames
 from service.audits.decisions import Decision
 from service.audits.folder import AuditFolder
-from service.audits.input_columns import find, renames
+from service.audits.input_columns import find
 from service.audits.steps.finish import ROWS
 from service.audits.steps.plan import Plan
 

@@ -41,9 +41,9 @@ class AuditFolder:
         return AuditOptions.model_validate_json(self._options.read_bytes())
 
     @property
-    def labels(self) -> Path:
-        """The uploaded label file, named ``labels`` with the suffix of its format."""
-        return next(path for path in self.path.iterdir() if path.stem == "labels")
+    def labels(self) -> Path | None:
+        """The uploaded label file, named ``labels`` with the suffix of its format, where there is one."""
+        return next((path for path in self.path.iterdir() if path.stem == "labels"), None)
 
     @property
     def images(self) -> Path | None:

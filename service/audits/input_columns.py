@@ -1,23 +1,11 @@
-"""The input's columns beside the answers: one that bears an answer's name goes on as ``<name>_input``."""
+"""The input's columns beside the answers in ``rows.parquet``."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-_SUFFIX = "_input"
+from labels.taken_names import SUFFIX
+
 FIRST_ANSWER = "status"
 """The column of ``rows.parquet`` with which the answers begin; those before it are the input's, in its order."""
-
-
-def renames(names: Collection[str], columns: Sequence[str]) -> dict[str, str]:
-    """New names for those of the input's columns that bear one of ``names``; none is in use already."""
-    taken = {*columns, *names}
-    renamed = {}
-    for column in columns:
-        if column in names:
-            renamed[column] = f"{column}{_SUFFIX}"
-            while renamed[column] in taken:
-                renamed[column] += _SUFFIX
-            taken.add(renamed[column])
-    return renamed
 
 
 def find(column: str, row_columns: Sequence[str]) -> str:
@@ -25,6 +13,6 @@ def find(column: str, row_columns: Sequence[str]) -> str:
     inputs = row_columns[: row_columns.index(FIRST_ANSWER)]
     if column in inputs:
         return column
-    while column not in inputs or f"{column}{_SUFFIX}" in inputs:
-        column += _SUFFIX
+    while column not in inputs or f"{column}{SUFFIX}" in inputs:
+        column += SUFFIX
     return column

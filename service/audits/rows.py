@@ -7,9 +7,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from labels.label_file import label_text
+from labels.taken_names import renames
 from service.audits.decisions import Decision
 from service.audits.folder import AuditFolder
-from service.audits.input_columns import find, renames
+from service.audits.input_columns import find
 from service.audits.steps.finish import ROWS
 from service.audits.steps.plan import Plan
 

@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def run_audit(
-    labels: Path,
+    labels: Path | None,
     images: Path | None,
     options: AuditOptions,
     classifier: Callable[[], Classifier | None],
@@ -29,10 +29,11 @@ def run_audit(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     chunk_rows: int = CHUNK_ROWS,
 ) -> dict[str, Any]:
-    """Audit a label file and write ``rows.parquet`` and ``report.json`` into the folder ``out``; returns the report.
+    """Write ``rows.parquet`` and ``report.json`` of an audit into the folder ``out``; returns the report.
 
-    Both files appear whole or not at all, the report last. Raises a ``LookalikeError`` that says what to change where
-    the upload can't be audited; a row that can't be judged is no error, it comes back with its status.
+    Without ``labels`` the images say themselves what they show (``labels.labelled_images``). Both files appear whole or
+    not at all, the report last. Raises a ``LookalikeError`` that says what to change where the upload can't be audited;
+    a row that can't be judged is no error, it comes back with its status.
     """
     source = Source(labels, images, options)
     with (

@@ -11,6 +11,8 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
+from labels.images.opening import ARCHIVE_ENDINGS
+from labels.label_file import READERS
 from models.confidence_labels import ConfidenceLabels
 from service.access.caller import UseCaller
 from service.audits.confidence_labels import labels_from_report
@@ -28,8 +30,8 @@ from service.uploads import Upload, receive
 router = APIRouter(prefix="/v1/audits", tags=["audits"])
 
 _FILES = {
-    "labels": (".csv", ".tsv", ".jsonl", ".parquet"),
-    "images": (".zip", ".tar", ".tar.gz", ".tgz"),
+    "labels": tuple(READERS),
+    "images": ARCHIVE_ENDINGS,
 }
 """What a client may upload, by the endings of its names."""
 _LOOK_EVERY_SECONDS = 0.5
@@ -53,7 +55,6 @@ class AuditList(BaseModel):
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
-                        "required": ["labels"],
                         "properties": {
                             "labels": {"type": "string", "format": "binary"},
                             "images": {"type": "string", "format": "binary"},
@@ -67,9 +68,10 @@ class AuditList(BaseModel):
     },
 )
 async def submit(request: Request, response: Response, services: UseServices, caller: UseCaller) -> AuditState:
-    """Submit a label file (CSV, TSV, JSONL, Parquet) and an archive of images (zip, tar).
+    """Submit a label file (CSV, TSV, JSONL, Parquet, COCO, Label Studio) and an archive of images (zip, tar).
 
-    Instead of `images`, `dataset` may name a folder of images that the operator mounted.
+    Instead of `images`, `dataset` may name a folder of images that the operator mounted. Without `labels` the images
+    say themselves what they show: by the folder that each lies in, or by metadata files of Hugging Face's imagefolder.
 
     A label file with columns `prob_<class>` needs no images: these are taken as predictions of a model that was
     cross-validated on the very labels, or with `evidence=reference` of one that never saw them.
@@ -219,8 +221,8 @@ async def export_rows(
 
 
 def _options(upload: Upload) -> AuditOptions:
-    if "labels" not in upload.files:
-        raise BodyError("send exactly one file in the field `labels`")
+    if not {"labels", "images", "dataset"} & {*upload.files, *upload.fields}:
+        raise BodyError("send a file in the field `labels`, or images whose folders are their labels, or both")
     try:
         return AuditOptions.model_validate({name: text for name, text in upload.fields.items() if name != "dataset"})
     except ValidationError as error:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from audit.report import report_on
-from service.audits.input_columns import FIRST_ANSWER, renames
+from labels.taken_names import renames
+from service.audits.input_columns import FIRST_ANSWER
 from service.audits.steps.answers import sample
 from service.audits.steps.files import aside
 from service.audits.steps.fit import Fit
@@ -59,6 +60,7 @@ def finish(
         np.random.default_rng(_SEED),
     )
     report: dict[str, Any] = {"rows": plan.rows} | summary.to_json()
+    report["columns"] = {"label": plan.label_column, "image": plan.image_column}
     report["outliers"] = outliers
     report["duplicates"] = json.loads(fitted.shared.summary[0])
     report["model"] = None

@@ -21,8 +21,9 @@ class AuditOptions(BaseModel):
     model: str | None = None
     """``NAME`` or ``NAME@VERSION``; default: the only model there is."""
     evidence: EvidenceChoice = "auto"
-    label_column: str = "label"
-    image_column: str = "image"
+    label_column: str | None = None
+    """Default: what ``labels.columns`` finds."""
+    image_column: str | None = None
     groups: str | None = None
     """Content of a groups file; default: the model's own groups, or groups discovered from the data."""
     probabilities: bool = False

@@ -9,8 +9,14 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from labels.label_file import LabelFile, ResolvedLabels, read_label_file, resolve_labels
+from labels.columns import guess_columns
+from labels.images.opening import open_image_source
+from labels.images.references import is_reference, resolve_references
+from labels.label_file import LabelFile, read_label_file
+from labels.labelled_images import read_labelled_images
+from labels.places import listed
 from labels.probabilities import probability_classes
+from labels.resolving import ResolvedLabels, resolve_labels
 from models.groups import parse_groups
 from service.audits.steps.files import put_folder
 from service.audits.steps.options import AuditError, AuditOptions
@@ -66,9 +72,10 @@ class Plan(BaseModel):
 
 @dataclass(frozen=True)
 class Source:
-    """What was uploaded, or named on the command line."""
+    """What was uploaded, or named on the command line: labels, or images, or both."""
 
-    labels: Path
+    labels: Path | None
+    """None: the images say themselves what they show."""
     images: Path | None
     """Folder or archive."""
     options: AuditOptions
@@ -81,7 +88,7 @@ def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows
     ``LookalikeError`` that says what to change where the upload can't be audited.
     """
     options = source.options
-    file = read_label_file(source.labels, label_column=options.label_column, image_column=options.image_column)
+    file = _read(source)
     basis, classes, warnings = _basis(file, source, classifier)
     if options.groups is not None:
         parse_groups(options.groups, classes)
@@ -99,10 +106,28 @@ def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows
         spelling=resolved.spelling,
         label_column=file.label_column,
         image_column=file.image_column,
-        warnings=(*warnings, *resolved.warnings),
+        warnings=(*file.warnings, *warnings, *resolved.warnings),
     )
-    put_folder(folder / "plan", lambda part: _write(part, settled, file, resolved))
+    images = _image_names(file, source)
+    put_folder(folder / "plan", lambda part: _write(part, settled, file, images, resolved))
     return settled
+
+
+def _read(source: Source) -> LabelFile:
+    columns = {"label_column": source.options.label_column, "image_column": source.options.image_column}
+    if source.labels is not None:
+        return read_label_file(source.labels, **columns)
+    if source.images is None:
+        raise AuditError("there is neither a label file nor are there images: send one of them, or both")
+    return read_labelled_images(source.images, **columns)
+
+
+def _image_names(file: LabelFile, source: Source) -> list[str | None]:
+    """The names of the images as they are called where they come from; null: a row names none."""
+    if source.images is None or not any(name and is_reference(name) for name in file.images):
+        return file.images
+    with open_image_source(source.images) as images:
+        return resolve_references(file.images, images)
 
 
 def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tuple[Basis, Sequence[str], list[str]]:
@@ -112,8 +137,8 @@ def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tu
     if classifier is None:
         raise AuditError("there are no columns prob_<class>, so a model must look at the images: name one")
     if source.images is None or file.image_column is None:
-        missing = "images are given" if source.images is None else f"column {source.options.image_column!r} names them"
-        raise AuditError(f"without columns prob_<class> an audit needs the images, and no {missing}")
+        missing = "no images are given" if source.images is None else _no_image_column(file)
+        raise AuditError(f"without columns prob_<class> an audit needs the images, and {missing}")
     known, wanted = classifier.manifest.classes, source.options.evidence
     if wanted == "reference":
         if not known:
@@ -135,6 +160,13 @@ def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tu
     return "embedding", own, [] if wanted == "cross_validated" else [_why_not_by_the_model(classifier)]
 
 
+def _no_image_column(file: LabelFile) -> str:
+    candidates = guess_columns(file.table.columns).image_candidates
+    if not candidates:
+        return "no column names them: say which does (image_column)"
+    return f"each of {listed([repr(name) for name in candidates])} may name them: say which does (image_column)"
+
+
 def _rows_unknown_to(known: Sequence[str], counts: Counter[str], own: Sequence[str]) -> int:
     """Rows of labels, frequent enough to be classes, that a model doesn't know by name, nor all of them by index."""
     if counts.keys() <= {str(index) for index in range(len(known))}:
@@ -152,11 +184,11 @@ def _why_not_by_the_model(classifier: Classifier) -> str:
     )
 
 
-def _write(part: Path, settled: Plan, file: LabelFile, resolved: ResolvedLabels) -> None:
+def _write(part: Path, settled: Plan, file: LabelFile, images: list[str | None], resolved: ResolvedLabels) -> None:
     file.table.write_parquet(part / INPUT, row_group_size=settled.chunk_rows)
     labels = pl.DataFrame(
         {
-            "image": pl.Series(file.images, dtype=pl.String),
+            "image": pl.Series(images, dtype=pl.String),
             "given": pl.Series(resolved.indices, dtype=pl.Int32),
             "original": pl.Series(resolved.original, dtype=pl.Int32),
             "trusted": pl.Series(file.trusted, dtype=pl.Boolean),

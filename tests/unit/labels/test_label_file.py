@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 
 from labels.errors import LabelFileError
-from labels.formats import json_lines
+from labels.formats import object_table
 from labels.formats.write_table import write_table
-from labels.label_file import LabelFile, read_label_file, resolve_labels
+from labels.label_file import LabelFile, read_label_file
+from labels.resolving import resolve_labels
 
 
 def file(folder: Path, name: str, content: str | bytes) -> Path:
@@ -151,7 +152,7 @@ def test_missing_file_and_columns(tmp_path: Path) -> None:
 
 def test_sparse_columns_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small JSONL file can't blow up into a huge table by giving each line a column of its own."""
-    monkeypatch.setattr(json_lines, "MAX_TEXT_CELLS", 50_000)
+    monkeypatch.setattr(object_table, "MAX_TEXT_CELLS", 50_000)
     lines = [f'{{"c{i}":1}}' for i in range(240)]
     assert "more than 50000 cells" in str(refusal(file(tmp_path, "a.jsonl", "\n".join(lines))))
 

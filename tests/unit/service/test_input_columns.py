@@ -1,6 +1,7 @@
 """Columns of an upload that bear the names of answers."""
 
-from service.audits.input_columns import find, renames
+from labels.taken_names import renames
+from service.audits.input_columns import find
 
 
 def test_only_columns_with_an_answers_name_are_renamed() -> None:
