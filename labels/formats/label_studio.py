@@ -42,10 +42,10 @@ def read_tasks(tasks: Tasks) -> Reading:
     Raises ``LabelFileError`` naming the task.
     """
     warnings = []
-    reviews = any(GIVEN_LABEL in task["data"] for task in tasks)
+    given = any(GIVEN_LABEL in task["data"] for task in tasks)
     made: Literal["annotations", "predictions"] = "annotations"
     chosen = [_choices(task, made, number) for number, task in enumerate(tasks, 1)]
-    if not reviews and not any(chosen):
+    if not given and not any(chosen):
         made = "predictions"
         chosen = [_choices(task, made, number) for number, task in enumerate(tasks, 1)]
         if any(chosen):
@@ -56,13 +56,14 @@ def read_tasks(tasks: Tasks) -> Reading:
             f"first in {listed_rows(several)}."
         )
     controls = tuple(dict.fromkeys(control for each in chosen for control in each))
-    reviews = reviews and len(controls) == 1
+    reviews = given and len(controls) == 1
     columns = _Columns(tasks, (*controls, *((_TRUSTED, _ORIGINAL) if reviews else ())))
     objects = ObjectTable()
     for number, (task, each) in enumerate(zip(tasks, chosen, strict=True), 1):
         answers = _reviewed(task, each, controls[0]) if reviews else {name: _only(each, name) for name in controls}
         objects.add(columns.row(task, number) | answers)
-    return Reading(objects.table(), "label-studio", labels=controls, warnings=tuple(warnings))
+    labels = controls or ((GIVEN_LABEL,) if given else ())
+    return Reading(objects.table(), "label-studio", labels=labels, warnings=tuple(warnings))
 
 
 def _choices(task: Mapping[str, Any], made: Literal["annotations", "predictions"], number: int) -> Choices:

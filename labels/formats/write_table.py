@@ -43,14 +43,15 @@ def _write(table: pl.DataFrame, file: IO[bytes], suffix: str) -> None:
     if suffix == ".parquet":
         table.write_parquet(file)
     elif suffix == ".jsonl":
-        _with_bytes_as_text(table).write_ndjson(file)
+        with_bytes_as_text(table).write_ndjson(file)
     else:
         # Null as "" rather than nothing: a row of one empty cell would be a blank line, which readers skip.
-        text = table.select([_as_text(column) for column in _with_bytes_as_text(table).iter_columns()])
+        text = table.select([_as_text(column) for column in with_bytes_as_text(table).iter_columns()])
         text.write_csv(file, separator="\t" if suffix == ".tsv" else ",")
 
 
-def _with_bytes_as_text(table: pl.DataFrame) -> pl.DataFrame:
+def with_bytes_as_text(table: pl.DataFrame) -> pl.DataFrame:
+    """Bytes at any depth become base64."""
     return table.with_columns(_base64(pl.col(name), dtype).alias(name) for name, dtype in table.schema.items())
 
 

@@ -1,20 +1,25 @@
 """All rows of a finished audit as a file: with the labels given, the labels suggested, or the labels reviewed."""
 
+import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from labels.formats.label_studio_task import LOCAL_FILES
 from labels.formats.write_table import write_table
+from labels.label_file import label_text
 from labels.taken_names import renames
 from service.audits.decisions import Decision
 from service.audits.folder import AuditFolder
 from service.audits.input_columns import find
+from service.audits.review_tools import Verified, write_fiftyone, write_label_studio
 from service.audits.steps.finish import ROWS
 from service.audits.steps.plan import Plan
 
-ExportFormat = Literal["csv", "csv-spreadsheet", "jsonl", "parquet"]
+ExportFormat = Literal["csv", "csv-spreadsheet", "jsonl", "parquet", "label-studio", "fiftyone"]
 ExportLabels = Literal["given", "suggested", "reviewed"]
 
 EXPORT_TYPES: dict[ExportFormat, str] = {
@@ -22,12 +27,16 @@ EXPORT_TYPES: dict[ExportFormat, str] = {
     "csv-spreadsheet": "text/csv",
     "jsonl": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
+    "label-studio": "application/json",
+    "fiftyone": "application/json",
 }
 ENDINGS: dict[ExportFormat, str] = {
     "csv": "csv",
     "csv-spreadsheet": "spreadsheet.csv",
     "jsonl": "jsonl",
     "parquet": "parquet",
+    "label-studio": "label-studio.json",
+    "fiftyone": "samples.json",
 }
 _FORMULA = r"^[=+\-@\t\r]"
 """With these a spreadsheet takes a cell for a formula, which may send the sheet's content elsewhere (OWASP)."""
@@ -41,6 +50,7 @@ def export(
     decisions: Mapping[int, Decision],
     *,
     edition: str,
+    image_root: str = LOCAL_FILES,
 ) -> Path:
     """Write all rows in the input's order into the audit's folder, once for each ``edition``, and return the file.
 
@@ -48,26 +58,50 @@ def export(
     ``reviewed`` does so with the reviewers' labels and sets ``trusted`` on the rows that they kept or relabelled: an
     audit, or a training, of that file knows what was verified, and what it said before. A column of the input that
     bears one of these names goes on as ``<name>_input``. In ``csv-spreadsheet`` text that a spreadsheet would take
-    for a formula is preceded by an apostrophe; the other formats leave every cell as it is.
+    for a formula is preceded by an apostrophe; the other formats leave every cell as it is. ``label-studio`` and
+    ``fiftyone`` are for tools that show the images; ``image_root`` is what comes before a name in Label Studio's URLs.
     """
+    if form == "label-studio":
+        edition += f"-{sha256(image_root.encode()).hexdigest()[:16]}"
     path = folder.path / f"export-{labels}-{edition}-.{ENDINGS[form]}"
     if not path.exists():
         for old in folder.path.glob(f"export-{labels}-*-.{ENDINGS[form]}"):
             old.unlink(missing_ok=True)
         table = pl.read_parquet(folder.path / ROWS)
+        verified = _trusted(folder)
         match labels:
             case "suggested":
                 table = _suggested(folder, table)
             case "reviewed":
                 table = _reviewed(folder, table, decisions)
-        write_table(_for_spreadsheets(table) if form == "csv-spreadsheet" else table, path)
+                verified = Verified(table[_TRUSTED], label_text(table[_ORIGINAL]))
+        match form:
+            case "label-studio":
+                write_label_studio(folder, table, verified, path, image_root)
+            case "fiftyone":
+                write_fiftyone(folder, table, verified, path)
+            case "csv-spreadsheet":
+                write_table(_for_spreadsheets(table), path)
+            case _:
+                write_table(table, path)
     return path
+
+
+def _trusted(folder: AuditFolder) -> Verified:
+    """The labels that the input calls verified."""
+    plan = Plan.load(folder.path)
+    labels = plan.labels(folder.path)
+    return Verified(
+        labels["trusted"],
+        labels["original"].replace_strict(dict(enumerate(plan.spelling)), default=None, return_dtype=pl.String),
+    )
 
 
 def _for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
     text = pl.col(pl.String)
     harmless = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
-    return table.with_columns(harmless.name.keep())
+    table = table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)).with_columns(harmless.name.keep())
+    return table.rename(lambda name: f"'{name}" if re.match(_FORMULA, name) else name)
 
 
 def _suggested(folder: AuditFolder, table: pl.DataFrame) -> pl.DataFrame:

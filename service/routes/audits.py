@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
+from labels.formats.label_studio_task import LOCAL_FILES
 from labels.images.opening import ARCHIVE_ENDINGS
 from labels.label_file import READERS
 from models.confidence_labels import ConfidenceLabels
@@ -202,19 +203,24 @@ async def export_rows(
     services: UseServices,
     format: Annotated[ExportFormat, Query()] = "csv",  # noqa: A002 - the parameter's public name
     labels: Annotated[ExportLabels, Query(description="Which label to put into the label column.")] = "given",
+    image_root: Annotated[
+        str, Query(max_length=1000, description="What comes before an image's name in Label Studio's URLs.")
+    ] = LOCAL_FILES,
 ) -> FileResponse:
     """Every input row and column, in order, with the scores.
 
-    `suggested` replaces the labels that are flagged, `reviewed` those that reviewers relabelled.
+    `suggested` replaces the labels that are flagged, `reviewed` those that reviewers relabelled. `label-studio` makes
+    tasks to review there, `fiftyone` the `samples.json` of a `FiftyOneDataset`.
     """
 
     def write() -> Path:
         folder = services.audits.finished(audit_id)
         edition = str(services.audits.state(audit_id).revision)
         if labels != "reviewed":
-            return export(folder, format, labels, {}, edition=edition)
+            return export(folder, format, labels, {}, edition=edition, image_root=image_root)
         edition += f"-{services.audits.decisions.last(audit_id)}"
-        return export(folder, format, labels, services.audits.decisions.current(audit_id), edition=edition)
+        decisions = services.audits.decisions.current(audit_id)
+        return export(folder, format, labels, decisions, edition=edition, image_root=image_root)
 
     path = await run_in_threadpool(write)
     return FileResponse(path, media_type=EXPORT_TYPES[format], filename=f"{audit_id}-{labels}.{ENDINGS[format]}")
