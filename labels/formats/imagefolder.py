@@ -45,11 +45,7 @@ def read_imagefolder(source: ImageSource, tables: Sequence[str]) -> tuple[Readin
         readings.append(reading)
         folders += [name.removesuffix(PurePosixPath(name).name)] * reading.table.height
         check_cells(len(folders), reading.table.width, MAX_TEXT_CELLS)
-    try:
-        columns = readings[0].table.columns
-        table = pl.concat([reading.table.select(columns) for reading in readings], how="vertical_relaxed")
-    except pl.exceptions.PolarsError as error:
-        raise LabelFileError(f"the columns of {tables[0]} and the other metadata files hold different kinds") from error
+    table = _concatenated([reading.table for reading in readings])
     warnings = dict.fromkeys(chain.from_iterable(reading.warnings for reading in readings))
     image = FILE_NAME if FILE_NAME in table.columns else None
     return Reading(table, "imagefolder", image=image, warnings=tuple(warnings)), folders
@@ -64,3 +60,17 @@ def _read(source: ImageSource, name: str) -> Reading:
             return _READERS[short](path)
         except LabelFileError as error:
             raise LabelFileError(f"{name}: {error}", row=error.row) from error
+
+
+def _concatenated(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Tables of the same columns, one after the other; a column without values takes the kind that it has elsewhere."""
+    parts = []
+    kinds = {name: {table.schema[name] for table in tables if table[name].count()} for name in tables[0].columns}
+    for name, found in kinds.items():
+        if len(found) > 1 and not all(kind.is_numeric() for kind in found):
+            raise LabelFileError(f"the column {name[:80]!r} holds different kinds in the metadata files: make them one")
+    for table in tables:
+        empty = {name: found for name, found in kinds.items() if found and not table[name].count()}
+        nulls = (pl.lit(None, dtype=next(iter(found))).alias(name) for name, found in empty.items())
+        parts.append(table.with_columns(nulls).select(list(kinds)))
+    return pl.concat(parts, how="vertical_relaxed")

@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
         return data.removeprefix(BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         if error.encoding != "utf-8":
-            raise not_utf16(data[: error.start].decode("utf-16", "replace").count("\n") + 1) from error
+            raise not_utf16(data[: error.start].decode("utf-16", "replace").count("\n")) from error
         offset = error.start + len(data) - len(error.object)
         start = data.rfind(b"\n", 0, offset) + 1
         raise not_utf8(data[start:], offset - start, data.count(b"\n", 0, offset) + 1, offset) from error
@@ -51,6 +51,6 @@ def not_utf8(line: bytes, place: int, number: int, offset: int) -> LabelFileErro
     )
 
 
-def not_utf16(number: int) -> LabelFileError:
-    """Say at which line a file that begins as UTF-16 no longer is."""
-    return LabelFileError(f"line {number} is not UTF-16, as which the file begins: {_CURE}")
+def not_utf16(lines: int) -> LabelFileError:
+    """Say after how many lines a file that begins as UTF-16 no longer is."""
+    return LabelFileError(f"somewhere after line {lines} the file is not UTF-16, as which it begins: {_CURE}")

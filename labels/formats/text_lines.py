@@ -51,7 +51,7 @@ def _utf16_lines(path: Path) -> Iterator[str]:
                 _check_length(2 * len(line), number)
                 yield line
         except UnicodeError as error:  # also that of a file that is nothing but half a character
-            raise not_utf16(number + 1) from error
+            raise not_utf16(number) from error
 
 
 def _check_length(size: int, number: int) -> None:

@@ -101,7 +101,15 @@ def _for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
     text = pl.col(pl.String)
     harmless = pl.when(text.str.contains(_FORMULA)).then("'" + text).otherwise(text)
     table = table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)).with_columns(harmless.name.keep())
-    return table.rename(lambda name: f"'{name}" if re.match(_FORMULA, name) else name)
+    names = set(table.columns)
+    renamed = {}
+    for name in table.columns:
+        if re.match(_FORMULA, name):
+            renamed[name] = f"'{name}"
+            while renamed[name] in names:
+                renamed[name] = f"'{renamed[name]}"
+            names.add(renamed[name])
+    return table.rename(renamed)
 
 
 def _suggested(folder: AuditFolder, table: pl.DataFrame) -> pl.DataFrame:
