@@ -157,6 +157,23 @@ def test_audit_gives_probabilities_when_asked(audited: Any, kit: Any) -> None:
     np.testing.assert_allclose(rows.select(columns).to_numpy().sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("zipped", [False, True])
+def test_images_in_folders_of_classes_are_audited_alone(lookalike: Any, kit: Any, tmp_path: Path, zipped: bool) -> None:
+    """A folder, or an archive, whose folders are called like the classes is audited without a label file."""
+    labels = [row for row in pl.read_csv(kit.labels).rows(named=True) if "/" not in row["label"]][:60]
+    for row in labels:
+        folder = tmp_path / "set" / row["label"]
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(kit.images / row["image"], folder)
+    path = Path(shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set")) if zipped else tmp_path / "set"
+    result = lookalike("audit", path, "--evidence", "reference", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert "60 rows" in result.stdout
+    rows = pl.read_parquet(tmp_path / "out" / "rows.parquet")
+    assert sorted(rows["image"]) == sorted(f"{row['label']}/{row['image']}" for row in labels)
+    assert (rows["status"] == "scored").all()
+
+
 def test_the_command_and_the_service_judge_alike(audited: Any, service: Any, kit: Any) -> None:
     """The same upload gets the same scores from the command and from the service."""
     _, report, rows = audited(kit.labels)
@@ -206,6 +223,8 @@ def test_an_audit_that_fails_says_why_in_its_last_line(lookalike: Any, kit: Any,
         (["nowhere.csv", "--images", kit.images], "nowhere.csv"),
         ([kit.labels, "--images", "nowhere.zip"], "nowhere.zip"),
         ([kit.labels], "images"),
+        ([kit.images], "the images lie in no folders"),
+        ([kit.labels, "--images", kit.images, "--label-column", "truth"], "no column 'truth'"),
     ):
         result = lookalike("audit", *arguments, "--out", tmp_path / "out")
         assert (result.returncode, result.stdout) == (1, "")

@@ -363,7 +363,9 @@ def test_duplicate_rows_are_judged_and_warned_of(service: Any, kit: Any) -> None
 
 FAILING = {
     "missing label column": ("image,name\n000.png,Coat\n", {}, ["labels.csv", "'label'", "'image', 'name'"]),
-    "missing image column": ("file,label\n000.png,Coat\n", {}, ["'image'"]),
+    "missing image column": ("where,label\n000.png,Coat\n", {}, ["no column names them", "image_column"]),
+    "doubtful label column": ("image,class,target\n000.png,Coat,Coat\n", {}, ["'class', 'target'", "label_column"]),
+    "doubtful image column": ("file,path,label\n000.png,000.png,Coat\n", {}, ["'file', 'path'", "image_column"]),
     "named column missing": ("image,label\n000.png,Coat\n", {"label_column": "truth"}, ["'truth'", "'label'"]),
     "wrong encoding": ("image,label\n000.png,Cöat\n".encode("latin-1"), {}, ["line 2", "UTF-8"]),
     "no rows": ("image,label\n", {}, ["labels.csv", "no rows"]),
@@ -411,7 +413,8 @@ LABELS = ("labels.csv", b"image,label\n000.png,Coat\n")
         ({"labels": LABELS, "images": ("i.zip", b"x")}, {"probabilities": "perhaps"}, "probabilities"),
         ({"labels": ("labels.xlsx", b"x"), "images": ("i.zip", b"x")}, {}, ".parquet"),
         ({"labels": LABELS, "images": ("i.rar", b"x")}, {}, ".zip"),
-        ({"images": ("i.zip", b"x")}, {}, "labels"),
+        ({"labels": ("labels.xlsx", b"x"), "images": ("i.zip", b"x")}, {}, "save a spreadsheet as CSV"),
+        ({"evidence": (None, "auto")}, {}, "labels"),
     ],
 )
 def test_a_form_that_is_not_as_it_should_be_is_refused_at_once(
