@@ -15,12 +15,15 @@ with atheris.instrument_imports(include=["labels", "models", "zipfile", "tarfile
 
     from harness import main
 
+    from labels.errors import LabelFileError
     from labels.images.errors import ImageSourceError
     from labels.images.opening import open_image_source
+    from labels.labelled_images import read_labelled_images
 
 MEMBERS = {
     "a.png": b"\x89PNG\r\n\x1a\n" + bytes(40),
     "images/b.png": b"b" * 3000,
+    "images/metadata.csv": b"file_name,label\nb.png,Shirt\n",
     "../c.png": b"c",
     "e/" * 60 + "d": b"d",
 }
@@ -28,6 +31,10 @@ MEMBERS = {
 
 def read(path: Path) -> None:
     """Open an archive as an audit does, and read what it may hold, by the names that it gives and by others."""
+    try:
+        read_labelled_images(path)
+    except (LabelFileError, ImageSourceError) as error:
+        assert path.name in str(error), "the message does not name the file"
     try:
         with open_image_source(path) as source:
             for name in (*MEMBERS, "b.png", "/etc/passwd", "link", ""):
