@@ -91,6 +91,8 @@ def _choices(task: Mapping[str, Any], made: Literal["annotations", "predictions"
 
 
 def _objects(value: Any, number: int, what: str) -> Iterator[dict[str, Any]]:
+    if isinstance(value, list):
+        value = [each for each in value if not isinstance(each, int)]  # an export may name predictions by their ids
     if value is not None and not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
         raise LabelFileError(f"task {number}: {what!r} is no list of objects: export the tasks as JSON", row=number)
     yield from value or ()

@@ -14,8 +14,8 @@ from labels.taken_names import renames
 
 LOCAL_FILES = "/data/local-files/?d="
 """How Label Studio refers to files on its own disk."""
-GIVEN, SUGGESTED = "given", "lookalike"
-"""Who predicted: the label file, or the audit. Label Studio shows the last one's first, and sorts by its score."""
+GIVEN, AUDIT = "given", "lookalike"
+"""Who predicted: the label file, or the audit. Label Studio shows, and sorts by, whose is the last in the file."""
 _IMAGE, _LABEL = "image", "label"
 
 
@@ -30,7 +30,7 @@ def task(
     *,
     given: str | None,
     verified: str | None,
-    suggested: str | None,
+    believed: str | None,
     p_wrong: float | None,
     classes: Collection[str],
     meta: Mapping[str, Any],
@@ -38,16 +38,17 @@ def task(
     """Make a task of an image's URL and all fields of its row.
 
     ``verified`` is a label that somebody has seen to: it becomes an annotation, and the task counts as done. ``given``
-    is what the label said before anybody did. Without ``verified`` it becomes a prediction, as does ``suggested``,
-    whose score is ``p_wrong``. Choices are of ``classes`` only: the page refuses those that it doesn't have.
+    is what the label said before anybody did. Where the audit has an opinion, ``believed``, the given label is a
+    prediction, and so is this, whose score is ``p_wrong``: of the given label. Choices are of ``classes`` only: Label
+    Studio refuses those that its page doesn't have.
     """
     renamed = renames((_IMAGE, GIVEN_LABEL), list(fields))
     data = {renamed.get(name, name): value for name, value in fields.items()}
     predictions: list[dict[str, Any]] = []
-    if verified is None and given in classes:
-        predictions.append({"model_version": GIVEN, "result": _choice(given)})
-    if suggested in classes:
-        predictions.append({"model_version": SUGGESTED, "score": p_wrong, "result": _choice(suggested)})
+    if believed in classes:
+        if given in classes:
+            predictions.append({"model_version": GIVEN, "result": _choice(given)})
+        predictions.append({"model_version": AUDIT, "score": p_wrong, "result": _choice(believed)})
     return {
         "data": {_IMAGE: image} | data | {GIVEN_LABEL: given},
         "annotations": [{"result": _choice(verified), "ground_truth": False}] if verified in classes else [],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 import polars as pl
+import polars.selectors as cs
 from polars.datatypes import DataTypeClass
 
 from labels.errors import LabelFileError
@@ -52,7 +53,20 @@ def _write(table: pl.DataFrame, file: IO[bytes], suffix: str) -> None:
 
 def with_bytes_as_text(table: pl.DataFrame) -> pl.DataFrame:
     """Bytes at any depth become base64."""
-    return table.with_columns(_base64(pl.col(name), dtype).alias(name) for name, dtype in table.schema.items())
+    return table.with_columns(  # not pl.col: to it a name may be a pattern
+        _base64(cs.by_name(name).as_expr(), dtype).alias(name)
+        for name, dtype in table.schema.items()
+        if _holds_bytes(dtype)
+    )
+
+
+def _holds_bytes(dtype: pl.DataType | DataTypeClass) -> bool:
+    match dtype:
+        case pl.Array() | pl.List():
+            return _holds_bytes(dtype.inner)
+        case pl.Struct():
+            return any(_holds_bytes(each.dtype) for each in dtype.fields)
+    return dtype == pl.Binary
 
 
 def _base64(values: pl.Expr, dtype: pl.DataType | DataTypeClass) -> pl.Expr:

@@ -113,42 +113,40 @@ def _for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _suggested(folder: AuditFolder, table: pl.DataFrame) -> pl.DataFrame:
-    given, kind = _given(folder, table)
-    flagged = pl.col("flagged").fill_null(value=False)
-    label = pl.when(flagged).then(pl.col("suggested_label").cast(kind)).otherwise(given)
-    kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL], table.columns).items()]
-    return table.with_columns(kept).with_columns(**{_ORIGINAL: given, given.meta.output_name(): label})
+    given = _given(folder, table)
+    suggested = table["suggested_label"].cast(given.dtype)
+    label = suggested.zip_with(table["flagged"].fill_null(value=False), given)
+    return _with_labels(table, label.alias(given.name), {_ORIGINAL: given})
 
 
 def _reviewed(folder: AuditFolder, table: pl.DataFrame, decisions: Mapping[int, Decision]) -> pl.DataFrame:
-    given, kind = _given(folder, table)
+    given = _given(folder, table)
     verified = {row: each.label for row, each in decisions.items() if each.decision != "unsure"}
-    decided = pl.DataFrame(
-        {"row": list(verified), "decided_label": list(verified.values())},
-        schema={"row": pl.UInt32, "decided_label": pl.String},
+    decided = pl.repeat(None, table.height, dtype=pl.String, eager=True).scatter(
+        list(verified), list(verified.values())
     )
+    decided = decided.cast(given.dtype)
     trusted = Plan.load(folder.path).labels(folder.path)["trusted"]
-    before = pl.lit(None, dtype=kind)
+    before = given
     if _ORIGINAL in table.columns and not table.schema[_ORIGINAL].is_nested():
-        before = pl.when(trusted).then(pl.col(_ORIGINAL).cast(kind, strict=False))
-    kept = [pl.col(old).alias(new) for old, new in renames([_ORIGINAL, _TRUSTED], table.columns).items()]
-    return (
-        table.with_row_index("row_of_decision")
-        .join(decided, left_on="row_of_decision", right_on="row", how="left", maintain_order="left")
-        .with_columns(kept)
-        .with_columns(
-            **{
-                _ORIGINAL: pl.coalesce(before, given),
-                _TRUSTED: pl.col("row_of_decision").is_in(list(verified)) | trusted,
-                given.meta.output_name(): pl.coalesce(pl.col("decided_label").cast(kind), given),
-            }
-        )
-        .drop("row_of_decision", "decided_label")
+        said = table[_ORIGINAL].cast(given.dtype, strict=False)
+        before = said.zip_with(trusted & said.is_not_null(), given)
+    return _with_labels(
+        table,
+        decided.zip_with(decided.is_not_null(), given).alias(given.name),
+        {_ORIGINAL: before, _TRUSTED: trusted.scatter(list(verified), values=True)},
     )
 
 
-def _given(folder: AuditFolder, table: pl.DataFrame) -> tuple[pl.Expr, pl.DataType]:
+def _given(folder: AuditFolder, table: pl.DataFrame) -> pl.Series:
     """The label column, as numbers if it holds numbers, else as text."""
-    column = find(Plan.load(folder.path).label_column, table.columns)
-    kind = table.schema[column] if table.schema[column].is_numeric() else pl.String()
-    return pl.col(column).cast(kind), kind
+    column = table[find(Plan.load(folder.path).label_column, table.columns)]
+    return column if column.dtype.is_numeric() else column.cast(pl.String)
+
+
+def _with_labels(table: pl.DataFrame, label: pl.Series, beside: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Replace the label column, and put others beside it; columns that bear their names go on as ``<name>_input``."""
+    kept = [table[old].alias(new) for old, new in renames(beside.keys(), table.columns).items()]
+    return (
+        table.with_columns(kept).with_columns(column.alias(name) for name, column in beside.items()).with_columns(label)
+    )

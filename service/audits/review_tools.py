@@ -69,7 +69,7 @@ def _tasks(
             row,
             given=before if is_verified else label,
             verified=label if is_verified else None,
-            suggested=row["suggested_label"],
+            believed=None if row["flagged"] is None else row["suggested_label"] if row["flagged"] else label,
             p_wrong=row["p_wrong"],
             classes=classes,
             meta={"audit": audit, "row": number},

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import polars as pl
+import polars.selectors as cs
 from pydantic import BaseModel, ConfigDict
 
 from labels.label_file import label_text
@@ -52,7 +53,8 @@ def read_page(
     table = table.rename(renamed).with_row_index(_NUMBER)
     if given is not None:
         column = find(Plan.load(folder.path).label_column, columns)
-        text = pl.col(renamed.get(column, column)).map_batches(label_text, return_dtype=pl.String)
+        values = cs.by_name(renamed.get(column, column)).as_expr()  # to pl.col a name may be a pattern
+        text = values.map_batches(label_text, return_dtype=pl.String)
         table = table.filter(text == given)
     if suggested is not None:
         table = table.filter(pl.col("suggested_label") == suggested)

@@ -50,7 +50,7 @@ def documents() -> list[bytes]:
         "annotations": [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 1, 1]}],
         "categories": [{"id": 7, "name": "Shirt"}],
     }
-    said = {"given": "Shirt", "suggested": "Coat", "p_wrong": 0.5, "classes": {"Shirt", "Coat"}, "meta": {"row": 1}}
+    said = {"given": "Shirt", "believed": "Coat", "p_wrong": 0.5, "classes": {"Shirt", "Coat"}, "meta": {"row": 1}}
     tasks = [
         task("/data/local-files/?d=a.png", {"note": "x"}, verified=verified, **said) for verified in (None, "Coat")
     ]

@@ -300,6 +300,40 @@ def test_each_format_of_labels_is_audited_alike(service: Any, kit: Any, form: st
     assert all_rows(service, location) == all_rows(service, reference)
 
 
+STRANGE = ["image", "*", "^.*$", "self", "row_of_decision", "=1+1", "'=1+1", "a.b", "$"]
+
+
+@pytest.mark.parametrize("labels", ["given", "suggested", "reviewed"])
+@pytest.mark.parametrize("form", ["csv", "csv-spreadsheet", "jsonl", "parquet", "label-studio", "fiftyone"])
+def test_names_of_columns_are_never_patterns(service: Any, strangely_named: str, form: str, labels: str) -> None:
+    """Columns with names that mean something to a library come back under them, in every export."""
+    answer = service.http.get(f"{strangely_named}/export", params={"format": form, "labels": labels})
+    assert answer.status_code == 200, answer.text
+    if form == "csv":
+        assert answer.text.splitlines()[0].split(",")[: len(STRANGE)] == STRANGE
+    elif form == "csv-spreadsheet":
+        assert answer.text.splitlines()[0].split(",")[5:7] == ["''=1+1", "'=1+1"]
+
+
+@pytest.fixture(scope="module")
+def strangely_named(service: Any, kit: Any) -> str:
+    """An audit of labels in a column called ``*``, beside others of the kind."""
+    rows = [[f"{number:03}.png", "Coat", *"abcdefg"] for number in range(3)]
+    location: str = service.audit(csv_text([STRANGE, *rows]), kit.archive, label_column="*")
+    assert len(all_rows(service, location, **{"class": "Coat"})) == 3
+    return location
+
+
+def test_spreadsheets_get_no_formulas_whatever_holds_them(service: Any, kit: Any) -> None:
+    """Text of a kind of its own, as categories are in Parquet, is made harmless like any other."""
+    table = pl.DataFrame({"image": ["000.png"], "label": ["Coat"], "x": pl.Series(["=1+1"], dtype=pl.Categorical)})
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    location = service.audit(buffer.getvalue(), kit.archive, labels_name="labels.parquet")
+    text = service.http.get(f"{location}/export", params={"format": "csv-spreadsheet"}).text
+    assert text.splitlines()[1].startswith("000.png,Coat,'=1+1,")
+
+
 def test_probabilities_come_with_the_rows_when_asked_for(service: Any, kit: Any) -> None:
     """With ``probabilities=true`` each row carries the model's distribution over all classes."""
     location = service.audit("image,label\n000.png,Coat\n001.png,Trouser\n", kit.archive, probabilities="true")

@@ -185,10 +185,6 @@ def choice_of(made: dict[str, Any]) -> str:
 
 def as_label_studio_exports(task: dict[str, Any], number: int, choice: str | None) -> dict[str, Any]:
     """A task of an export, imported, maybe annotated, and exported by Label Studio 1.x."""
-    predictions = [
-        {"id": 10 * number + k, "task": number, "project": 5, "created_ago": "2 hours", "cluster": None} | each
-        for k, each in enumerate(task["predictions"])
-    ]
     annotation = {
         "id": number,
         "completed_by": 1,
@@ -214,7 +210,7 @@ def as_label_studio_exports(task: dict[str, Any], number: int, choice: str | Non
         "annotations": [annotation] if choice else task["annotations"],
         "file_upload": "0a1b2c3d-tasks.json",
         "drafts": [],
-        "predictions": predictions,
+        "predictions": [10 * number + k for k in range(len(task["predictions"]))],
         "data": copy.deepcopy(task["data"]),
         "meta": task["meta"],
         "created_at": "2024-05-01T12:00:00.000000Z",
@@ -233,14 +229,15 @@ def location(service: Any, kit: Any, labels: list[dict[str, str]]) -> str:
 
 
 def test_tasks_ask_about_every_row(service: Any, location: str) -> None:
-    """Each row is a task with its image, given and suggested label, score, all its columns, and where it comes from."""
+    """Each row is a task with its image, given and believed label, score, all its columns, and where it comes from."""
     tasks = export(service, location, format="label-studio")
     rows = answers(service, location)
     assert len(tasks) == len(rows) == ROWS + 1
     for number, (task, row) in enumerate(zip(tasks[:-1], rows[:-1], strict=True)):
-        given, suggested = task["predictions"]
+        given, believed = task["predictions"]
         assert (given["model_version"], choice_of(given), "score" in given) == ("given", row["label"], False)
-        assert (choice_of(suggested), suggested["score"]) == (row["suggested_label"], row["p_wrong"])
+        assert (believed["model_version"], believed["score"]) == ("lookalike", row["p_wrong"])
+        assert choice_of(believed) == (row["suggested_label"] if row["flagged"] else row["label"])
         assert task["annotations"] == []
         assert task["data"]["image"] == f"/data/local-files/?d={row['image']}"
         assert task["data"]["note"] == f"=n{number}"
@@ -262,7 +259,7 @@ def test_a_review_in_label_studio_comes_back_as_trusted_labels(
 ) -> None:
     """Tasks annotated there are read as verified labels with what they said before; the others are as they were."""
     tasks = export(service, location, format="label-studio")
-    reviewed = {0: tasks[0]["predictions"][1]["result"][0]["value"]["choices"][0], 3: labels[3]["label"]}
+    reviewed = {0: tasks[0]["data"]["suggested_label"], 3: labels[3]["label"]}
     back = [as_label_studio_exports(task, number + 1, reviewed.get(number)) for number, task in enumerate(tasks)]
     again = audited(
         service, {"labels": ("project-5.json", json.dumps(back).encode()), "images": ("i.zip", kit.archive)}

@@ -97,7 +97,7 @@ ROWS = st.lists(
         {
             "name": NAMES,
             "given": LABELS,
-            "suggested": st.none() | LABELS,
+            "believed": st.none() | LABELS,
             "verified": st.none() | LABELS,
             "fields": st.dictionaries(TEXT, VALUES, max_size=3),
         }
@@ -111,14 +111,14 @@ ROWS = st.lists(
 @given(rows=ROWS, root=st.sampled_from(["/data/local-files/?d=", "/data/local-files/?d=x/", "https://h/a/", "s3://b/"]))
 def test_what_goes_to_label_studio_comes_back(rows: list[dict[str, Any]], root: str) -> None:
     """Tasks that were written and read again have the labels, what was verified, the images, and every field."""
-    classes = {row[key] for row in rows for key in ("given", "suggested", "verified")} - {None}
+    classes = {row[key] for row in rows for key in ("given", "believed", "verified")} - {None}
     tasks = [
         task(
             image_url(root, row["name"]),
             row["fields"],
             given=row["given"],
             verified=row["verified"],
-            suggested=row["suggested"],
+            believed=row["believed"],
             p_wrong=0.5,
             classes=classes,
             meta={"row": number},

@@ -125,10 +125,14 @@ def test_predictions_are_labels_where_nobody_annotated(tmp_path: Path) -> None:
     file = read(tmp_path, [exported(1, predictions=predicted), exported(2)])
     assert file.given == ["Coat", None]
     assert "predictions" in file.warnings[0]
-    assert read(tmp_path, [exported(1, predictions=predicted), exported(2, annotation(answer("Bag")))]).given == [
-        None,
-        "Bag",
-    ]
+    one_annotated = [exported(1, predictions=predicted), exported(2, annotation(answer("Bag")), predictions=[7, 8])]
+    assert read(tmp_path, one_annotated).given == [None, "Bag"]
+
+
+def test_predictions_that_are_only_numbered_say_nothing(tmp_path: Path) -> None:
+    """An export may name predictions by their ids alone: then the data's own label is what there is."""
+    tasks = [exported(1, predictions=[11, 12], data={"image": "a.png", "label": "Coat"})]
+    assert read(tmp_path, tasks).given == ["Coat"]
 
 
 def test_of_several_controls_one_must_be_named(tmp_path: Path) -> None:
@@ -181,7 +185,7 @@ def make(**changes: Any) -> dict[str, Any]:
     whole: dict[str, Any] = {
         "given": "Coat",
         "verified": None,
-        "suggested": "Bag",
+        "believed": "Bag",
         "p_wrong": 0.75,
         "classes": {"Coat", "Bag"},
         "meta": {"row": 4},
@@ -190,7 +194,7 @@ def make(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_task_asks_about_a_label() -> None:
-    """The given and the suggested label are predictions, only the latter with a score, so that tasks sort by it."""
+    """What is given and what the audit believes are predictions, only the latter with a score: tasks sort by it."""
     assert make() == {
         "data": {
             "image": "/data/local-files/?d=a.png",
@@ -220,7 +224,7 @@ def test_a_task_asks_about_a_label() -> None:
 
 def test_a_verified_label_is_an_annotation() -> None:
     """What somebody has seen to counts as done in Label Studio, and what it said before stays beside it."""
-    done = make(verified="Bag", given="Coat", suggested=None)
+    done = make(verified="Bag", given="Coat", believed=None)
     assert done["annotations"][0]["result"][0]["value"]["choices"] == ["Bag"]
     assert done["predictions"] == []
     assert done["data"]["given_label"] == "Coat"
@@ -228,14 +232,14 @@ def test_a_verified_label_is_an_annotation() -> None:
 
 def test_a_choice_that_the_page_lacks_is_not_made() -> None:
     """A label that is no class stays in the data alone: Label Studio would refuse the whole file for it."""
-    odd = make(given="Sock", suggested=None)
+    odd = make(given="Sock", believed="Sock")
     assert (odd["predictions"], odd["annotations"], odd["data"]["given_label"]) == ([], [], "Sock")
 
 
 def test_columns_called_like_a_tasks_own_go_on() -> None:
     """Columns ``image`` and ``given_label`` of the input stand beside the task's own under new names."""
     data = task(
-        "x://a", {"image": "a", "given_label": "z"}, given="g", verified=None, suggested=None, p_wrong=None,
+        "x://a", {"image": "a", "given_label": "z"}, given="g", verified=None, believed=None, p_wrong=None,
         classes=(), meta={},
     )["data"]  # fmt: skip
     assert data == {"image": "x://a", "image_input": "a", "given_label_input": "z", "given_label": "g"}
