@@ -34,8 +34,8 @@ class ColumnGuess:
 def guess_columns(columns: Sequence[str]) -> ColumnGuess:
     """Guess from the names alone: the documented name, else the only one that is a usual one, however it is written.
 
-    Case, spaces and signs don't matter: ``File Name``, ``fileName`` and ``file_name`` are one. It is what reading a
-    file does where nobody names the columns, so a page may show it beforehand.
+    Case, spaces and signs don't matter: ``File Name``, ``fileName`` and ``file_name`` are one. Beside an ``x`` a ``y``
+    is a coordinate. It is what reading a file does where nobody names the columns, so a page may show it beforehand.
     """
     labels, images = _candidates(columns, LABEL, _LABEL_KEYS), _candidates(columns, IMAGE, _IMAGE_KEYS)
     return ColumnGuess(labels[0] if len(labels) == 1 else None, images[0] if len(images) == 1 else None, labels, images)
@@ -56,16 +56,16 @@ def choose_columns(
     columns: Sequence[str],
     label_column: str | None,
     image_column: str | None,
+    guess: ColumnGuess,
     *,
     labels: Sequence[str] = (),
     image: str | None = None,
 ) -> Columns:
-    """Take the columns that a person names, else those that the format makes known, else those of ``guess_columns``.
+    """Take the columns that a person names, else those that the format makes known, else those that were guessed.
 
     ``labels`` and ``image`` are what is known by the format. Raises ``LabelFileError`` that lists the candidates where
     a column that is named is not there, or none or several could hold the labels.
     """
-    guess = guess_columns(columns)
     warnings = []
     label = _label(columns, label_column, labels or guess.label_candidates)
     if label_column is None and not labels and label != LABEL:
@@ -114,4 +114,5 @@ _LABEL_KEYS, _IMAGE_KEYS = ({_key(name) for name in names} for names in (LABEL_N
 def _candidates(columns: Sequence[str], documented: str, keys: set[str]) -> tuple[str, ...]:
     if documented in columns:
         return (documented,)
+    keys = keys - {"y"} if "x" in map(_key, columns) else keys
     return tuple(column for column in columns if _key(column) in keys)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from labels.columns import choose_columns
+from labels.columns import IMAGE, LABEL, choose_columns, guess_columns
 from labels.errors import LabelFileError
 from labels.formats.delimited import read_csv, read_tsv
 from labels.formats.json_file import read_json
@@ -131,9 +131,9 @@ def to_label_file(
     """Settle what the columns of a reading are for, and check them; raises ``LabelFileError``."""
     if reading.table.height == 0:
         raise LabelFileError("there are no rows: a label file needs at least one")
-    chosen = choose_columns(
-        reading.table.columns, label_column, image_column, labels=reading.labels, image=reading.image
-    )
+    columns = reading.table.columns
+    guess = guess_columns([name for name in columns if name in {LABEL, IMAGE} or _holds_text(reading.table[name])])
+    chosen = choose_columns(columns, label_column, image_column, guess, labels=reading.labels, image=reading.image)
     warnings = (*reading.warnings, *chosen.warnings)
     label_file = LabelFile(reading.table, chosen.label, chosen.image, reading.format, warnings, folders)
     _ = label_file.given, label_file.images, label_file.trusted  # an unusable column is found here, not later

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from labels.columns import guess_columns
@@ -19,6 +20,8 @@ from labels.label_file import read_label_file
         (["label", "class", "path", "image"], "label", "image"),
         (["class", "target", "file", "path"], None, None),
         (["klass", "where"], None, None),
+        (["img", "y"], "y", "img"),
+        (["img", "x", "y"], None, "img"),
         (["original_label", "suggested_label", "prob_label", "image_id"], None, None),
         ([], None, None),
     ],
@@ -74,3 +77,14 @@ def test_doubt_about_images_is_a_warning(tmp_path: Path) -> None:
     label, image, warnings = read(tmp_path, "label,file,path")
     assert (label, image) == ("label", None)
     assert "'file', 'path'" in warnings[0]
+
+
+def test_what_can_not_be_names_is_not_guessed(tmp_path: Path) -> None:
+    """A usual name over bytes, lists or records is no guess, but the documented name over them is an error."""
+    table = pl.DataFrame({"class": ["a"], "category": [["b"]], "file": [b"\xff"], "path": [{"x": 1}]})
+    table.write_parquet(tmp_path / "a.parquet")
+    file = read_label_file(tmp_path / "a.parquet")
+    assert (file.label_column, file.image_column) == ("class", None)
+    table.rename({"category": "label"}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(LabelFileError, match="'label' holds List"):
+        read_label_file(tmp_path / "a.parquet")
