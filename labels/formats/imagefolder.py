@@ -72,5 +72,5 @@ def _concatenated(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
     for table in tables:
         empty = {name: found for name, found in kinds.items() if found and not table[name].count()}
         nulls = (pl.lit(None, dtype=next(iter(found))).alias(name) for name, found in empty.items())
-        parts.append(table.with_columns(nulls).select(list(kinds)))
+        parts.append(table.with_columns(nulls)[list(kinds)])
     return pl.concat(parts, how="vertical_relaxed")

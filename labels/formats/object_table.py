@@ -28,9 +28,9 @@ class ObjectTable:
         if any(map(is_too_deep, nested)):
             number = self.rows + 1
             raise LabelFileError(f"row {number} is nested more than {MAX_NESTING} levels deep: flatten it", row=number)
-        if new := sum(name not in self._columns for name in row):
-            check_columns(len(self._columns) + new)
-            check_cells(self.rows + 1, len(self._columns) + new, MAX_TEXT_CELLS)
+        columns = len(self._columns) + sum(name not in self._columns for name in row)
+        check_columns(columns)
+        check_cells(self.rows + 1, columns, MAX_TEXT_CELLS)  # each time: a late row may fill up all columns
         for name, value in row.items():
             column = self._columns.setdefault(name, [])
             column.extend([None] * (self.rows - len(column)))
@@ -39,7 +39,6 @@ class ObjectTable:
 
     def table(self) -> pl.DataFrame:
         """Everything that was taken in."""
-        check_cells(self.rows, len(self._columns), MAX_TEXT_CELLS)
         for column in self._columns.values():
             column.extend([None] * (self.rows - len(column)))
         return pl.DataFrame({name: _series(name, values) for name, values in self._columns.items()})

@@ -19,6 +19,8 @@ from service.audits.steps.files import aside
 from service.audits.steps.options import AuditError
 from service.audits.steps.plan import Plan
 
+_ANSWERS = ("status", "p_wrong", "log_odds", "p_confusable", "flagged", "kind")
+
 
 @dataclass(frozen=True, eq=False)  # tables have no one truth value
 class Verified:
@@ -28,9 +30,6 @@ class Verified:
     """``[N]``, true or false."""
     before: pl.Series
     """``[N]``: what such a label said before, as text; null: that isn't known."""
-
-
-_ANSWERS = ("status", "p_wrong", "log_odds", "p_confusable", "flagged", "kind")
 
 
 def write_label_studio(folder: AuditFolder, table: pl.DataFrame, verified: Verified, path: Path, root: str) -> None:
@@ -56,7 +55,8 @@ def _tasks(
     image_column = plan.image_column and find(plan.image_column, table.columns)
     classes = frozenset(plan.spelling)
     rows = enumerate(zip(json_rows(table), labels, verified.before, verified.rows, images, strict=True))
-    for number, (row, label, before, is_verified, image) in rows:
+    for number, (row, label, before, is_trusted, image) in rows:
+        is_verified = is_trusted and label in classes
         written = str(row[image_column]) if image_column else ""
         if is_reference(written):  # then the tool knows it already
             url = written
@@ -106,6 +106,5 @@ def _write(path: Path, before: str, items: Iterable[dict[str, Any]], after: str)
     with aside(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(before)
         for number, item in enumerate(items):
-            file.write(",\n" if number else "\n")
-            json.dump(item, file, ensure_ascii=False, allow_nan=False)
+            file.write((",\n" if number else "\n") + json.dumps(item, ensure_ascii=False, allow_nan=False))
         file.write(f"\n{after}\n")

@@ -151,8 +151,11 @@ def test_missing_file_and_columns(tmp_path: Path) -> None:
 
 
 def test_sparse_columns_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small JSONL file can't blow up into a huge table by giving each line a column of its own."""
+    """A small JSONL file can't blow up into a huge table by giving each line a column of its own, or few lines many."""
     monkeypatch.setattr(object_table, "MAX_TEXT_CELLS", 50_000)
+    wide = json.dumps({f"c{i}": 1 for i in range(240)})
+    lines = [wide, *["{}"] * 240, wide]
+    assert "more than 50000 cells (209 rows so far" in str(refusal(file(tmp_path, "a.jsonl", "\n".join(lines))))
     lines = [f'{{"c{i}":1}}' for i in range(240)]
     assert "more than 50000 cells" in str(refusal(file(tmp_path, "a.jsonl", "\n".join(lines))))
 
