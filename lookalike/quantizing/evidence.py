@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from labels.images.errors import ImageSourceError
 from labels.images.opening import open_image_source
 from labels.images.source import ImageSource
-from labels.label_file import read_label_file, resolve_labels
+from labels.label_file import read_label_file
+from labels.resolving import resolve_labels
 from models.errors import LookalikeError
 from models.images import ImageError, decode_image
 from models.manifest import TRAINING_PIXELS
