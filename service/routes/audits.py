@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -23,7 +23,8 @@ from service.audits.rows import DecisionFilter, RowKind, RowPage, Sort, read_pag
 from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
 from service.bodies import BodyError
-from service.jobs.ledger import ENDED, AuditState
+from service.jobs.database import DatabaseUnavailableError
+from service.jobs.ledger import ENDED, AuditNotFoundError, AuditState
 from service.mounted_images import find_mounted
 from service.services import UseServices
 from service.uploads import Upload, receive
@@ -103,21 +104,32 @@ async def get_audit(audit_id: str, services: UseServices) -> AuditState:
     return await run_in_threadpool(services.audits.state, audit_id)
 
 
+async def _present_state(audit_id: str, services: UseServices) -> AuditState:
+    return await run_in_threadpool(services.audits.state, audit_id)
+
+
 @router.get("/{audit_id}/events", response_class=EventSourceResponse)
-async def events(audit_id: str, request: Request, services: UseServices) -> AsyncIterable[ServerSentEvent]:
-    """Tell where an audit stands whenever that changes, as server-sent events, until it has ended.
+async def events(
+    request: Request, services: UseServices, state: Annotated[AuditState, Depends(_present_state)]
+) -> AsyncIterable[ServerSentEvent]:
+    """Tell where an audit stands whenever that changes, as server-sent events, until it has ended or is removed.
 
     A client that comes back is told the present state at once.
     """
     told = None
     while not await request.is_disconnected():
-        state = await run_in_threadpool(services.audits.state, audit_id)
         if state != told:
             yield ServerSentEvent(data=state, event="state", retry=_RETRY_MILLISECONDS)
             told = state
         if state.status in ENDED:
             return
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        try:
+            state = await run_in_threadpool(services.audits.state, state.id)
+        except AuditNotFoundError:
+            return
+        except DatabaseUnavailableError:
+            continue  # what is told is late, then
 
 
 @router.post("/{audit_id}/cancel")

@@ -25,6 +25,22 @@ def test_an_audit_is_followed_by_events(service: Any, kit: Any) -> None:
     assert last == service.http.get(location).json()
 
 
+def test_events_of_an_audit_that_is_not_there_are_none(
+    start_service: Any, kit: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks for an unknown audit is told so; who follows one that is removed sees the end of the stream."""
+    with start_service(tmp_path, worker="off") as service:
+        unknown = service.http.get("/v1/audits/0123456789abcdef/events")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "audit_not_found")
+        location = service.submit(LABELS, kit.archive).headers["Location"]
+        with service.http.stream("GET", f"{location}/events") as stream:
+            lines = stream.iter_lines()
+            assert "queued" in "".join(next(lines) for _ in range(3))
+            assert service.http.delete(location).status_code == 204
+            assert not any("data" in line for line in lines)
+    assert not any(each.exc_info for each in caplog.records)
+
+
 def test_a_running_audit_is_cancelled(start_service: Any, eventually: Any, kit: Any, tmp_path: Path) -> None:
     """An audit told to stop ends as cancelled in the midst of its images, and has no answers."""
     with start_service(tmp_path, chunk_rows=1) as service:
