@@ -19,6 +19,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _PATIENCE = 30
 """Seconds that a writer waits for another under SQLite."""
 _CONNECT_SECONDS = 5
+_DISCREET = {"hide_parameters": True}
+"""Errors end in logs: they must not tell what is in the rows."""
 _MIGRATING = 0x4C6F6F6B
 """The lock under which one process at a time migrates."""
 
@@ -37,11 +39,12 @@ def open_database(url: str | None, data_dir: Path) -> Engine:
         address = make_url(url or f"sqlite:///{(data_dir / 'lookalike.db').absolute()}")
         match address.get_backend_name():
             case "sqlite":
-                return _sqlite(create_engine(address, poolclass=QueuePool, connect_args={"timeout": _PATIENCE}))
+                connect = {"timeout": _PATIENCE}
+                return _sqlite(create_engine(address, poolclass=QueuePool, connect_args=connect, **_DISCREET))
             case "postgresql":
                 address = address.set(drivername="postgresql+psycopg")
                 connect = {"connect_timeout": _CONNECT_SECONDS}
-                return create_engine(address, pool_pre_ping=True, connect_args=connect)
+                return create_engine(address, pool_pre_ping=True, connect_args=connect, **_DISCREET)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise DatabaseError(f"LOOKALIKE_DATABASE_URL can't be used: {error}") from error
     raise DatabaseError(
