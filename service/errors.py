@@ -10,9 +10,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
 from labels.errors import LabelFileError
 from labels.images.errors import ImageSourceError
@@ -34,6 +35,8 @@ from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError
 from service.jobs.quotas import QuotaError
 from service.oip import errors as oip
+from service.routed_path import routed_path
+from service.telemetry.request_id import REQUEST_ID
 
 _TABLE: dict[type[Exception], tuple[int, str]] = {
     AuditBusyError: (409, "audit_busy"),
@@ -61,6 +64,10 @@ _CLIENT_CLOSED_REQUEST = 499  # nobody reads it; the log shows it as nginx would
 _IMAGE_STATUS = {"image_too_large": 413, "not_an_image": 415, "unsupported_image": 415}
 
 
+CODE = "lookalike.error"
+"""Key of a request's scope: the code of the error that it was answered with."""
+
+
 class Problem(BaseModel):
     """A problem document (RFC 9457)."""
 
@@ -69,50 +76,62 @@ class Problem(BaseModel):
     status: int
     code: str
     detail: str
+    request_id: str | None = Field(default=None, exclude_if=lambda request_id: request_id is None)
+    """By which its operator finds the request in the logs."""
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": f"{HTTPStatus(status).phrase}; `code` says which",
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the errors of a route: the statuses that it may have."""
+    return {
+        status: {
+            "description": f"{HTTPStatus(status).phrase}; `code` says which",
+            "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
     }
-    for status in (401, 403, 404, 408, 409, 412, 413, 415, 422, 428, 429, 503, 507)
-}
-"""What OpenAPI says of errors."""
 
 
 def problem(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document; ``code`` is stable and meant for programs, ``detail`` for people."""
-    return JSONResponse(
-        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail},
-        status,
-        headers,
-        media_type="application/problem+json",
+    document = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=REQUEST_ID.get(),
     )
+    return JSONResponse(document.model_dump(), status, headers, media_type="application/problem+json")
 
 
-def answer(path: str, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """An error in the form that a path promises."""
-    if oip.speaks_oip(path):
+def answer(scope: Scope, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An error in the form that the path of a request promises; its code is left in the scope, for the log."""
+    scope[CODE] = code
+    if oip.speaks_oip(routed_path(scope)):
         return oip.error(status, detail, headers)
     return problem(status, code, detail, headers)
 
 
+def unexpected(scope: Scope) -> JSONResponse:
+    """What is said of an exception that nobody expected: what went wrong inside is for the log alone."""
+    return answer(scope, 500, "internal", "the service failed at this request; its log says why")
+
+
 async def _expected(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, ImageError):
-        return answer(request.scope["path"], _IMAGE_STATUS.get(error.code, 422), error.code, str(error))
+        return answer(request.scope, _IMAGE_STATUS.get(error.code, 422), error.code, str(error))
     for kind in type(error).__mro__:
         if kind in _TABLE:
             status, code = _TABLE[kind]
             headers = {"Retry-After": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-            return answer(request.scope["path"], status, code, str(error), headers)
+            return answer(request.scope, status, code, str(error), headers)
     raise error  # missing in the table: a defect, for the log
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return answer(request.scope["path"], 422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    return answer(request.scope, 422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -121,32 +140,29 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         code = error.code
     else:
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    return answer(request.scope["path"], error.status_code, code, str(error.detail), dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "route" in request.scope:
+        # The framework knows of the one route that it tried, of which there is another for each method.
+        headers["Allow"] = ", ".join(request.app.state.methods[request.scope["route"].path])
+    return answer(request.scope, error.status_code, code, str(error.detail), headers)
 
 
 async def _storage(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, OSError)
     if error.errno not in _NO_ROOM:
         raise error
-    return answer(
-        request.scope["path"], 507, "no_room", "the service has no room left to store this; its operator must free some"
-    )
+    detail = "the service has no room left to store this; its operator must free some"
+    return answer(request.scope, 507, "no_room", detail)
 
 
 async def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
-async def _unexpected(request: Request, _: Exception) -> JSONResponse:
-    # What went wrong inside is for the log alone.
-    return answer(request.scope["path"], 500, "internal", "the service failed at this request; its log says why")
-
-
 def install(app: FastAPI) -> None:
-    """Make every error of the application a problem document."""
+    """Make every error that is in the table an answer; others are for whoever is around the application."""
     app.add_exception_handler(LookalikeError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(OSError, _storage)
-    app.add_exception_handler(Exception, _unexpected)

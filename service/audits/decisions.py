@@ -15,6 +15,8 @@ from service.jobs.tables import decision as table
 Verdict = Literal["keep", "relabel", "unsure"]
 
 MOST_AT_ONCE = 1000
+MOST_VERSIONS = 999_999_999
+_NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no such text
 _LOOKED_UP_AT_ONCE = 500
 
 
@@ -34,15 +36,31 @@ class DecisionConflictError(DecisionError):
         self.current = current
 
 
+_Label = Annotated[str, StringConstraints(max_length=1000, pattern=_NO_NUL)]
+_Author = Annotated[str, StringConstraints(max_length=100, pattern=_NO_NUL)]
+
+
 class NewDecision(BaseModel):
     """What a reviewer says of a row."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "properties": {"decision": {"const": "relabel"}, "label": {"type": "string"}},
+                    "required": ["label"],
+                },
+                {"properties": {"decision": {"enum": ["keep", "unsure"]}, "label": {"type": "null"}}},
+            ]
+        },
+    )
 
     decision: Verdict
-    label: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    label: _Label | None = None
     """With ``relabel``, and only then: the right class, spelled as in the label file."""
-    author: Annotated[str, StringConstraints(max_length=100)] | None = None
+    author: _Author | None = None
 
     @model_validator(mode="after")
     def _label_fits(self) -> Self:
@@ -55,7 +73,7 @@ class NewRowDecision(NewDecision):
     """One of many."""
 
     row: int = Field(ge=0)
-    version: int = Field(default=0, ge=0)
+    version: int = Field(default=0, ge=0, le=MOST_VERSIONS)
     """Of the decision that the reviewer saw; 0: none."""
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import polars as pl
 import polars.selectors as cs
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from labels.label_file import label_text
 from labels.taken_names import renames
@@ -22,6 +23,22 @@ DecisionFilter = Literal["none", "any", "keep", "relabel", "unsure"]
 _NUMBER, _DECISION = "row", "decision"
 
 
+class Row(TypedDict):
+    """A row's answers, null where it was not scored, beside the columns of the input."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc] # as pydantic's documentation does it
+
+    row: int
+    status: str
+    p_wrong: float | None
+    log_odds: float | None
+    p_confusable: float | None
+    flagged: bool | None
+    suggested_label: str | None
+    kind: RowKind | None
+    decision: Decision | None
+
+
 class RowPage(BaseModel):
     """Some rows, each with its number in the input (from 0) as ``row``, and where to go on.
 
@@ -30,7 +47,7 @@ class RowPage(BaseModel):
 
     model_config = ConfigDict(ser_json_bytes="base64")
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     next_cursor: str | None
 
 
@@ -66,8 +83,7 @@ def read_page(
         table = table.filter(~chosen if decided == "none" else chosen)
     if sort == "log_odds":
         table = table.sort("log_odds", descending=True, nulls_last=True, maintain_order=True)
-    page = table.slice(start, limit + 1).collect().to_dicts()
+    page: list[Any] = table.slice(start, limit + 1).collect().to_dicts()
     for row in page:
-        decision = decisions.get(row[_NUMBER])
-        row[_DECISION] = decision.model_dump(mode="json") if decision else None
+        row[_DECISION] = decisions.get(row[_NUMBER])
     return RowPage(rows=page[:limit], next_cursor=str(start + limit) if len(page) > limit else None)

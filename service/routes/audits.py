@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -19,13 +19,17 @@ from service.access.caller import UseCaller
 from service.audits.confidence_labels import labels_from_report
 from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
 from service.audits.folder import AuditFolder
+from service.audits.report import Report
 from service.audits.rows import DecisionFilter, RowKind, RowPage, Sort, read_page
 from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
 from service.bodies import BodyError
+from service.errors import problems
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import ENDED, AuditNotFoundError, AuditState
 from service.mounted_images import find_mounted
+from service.routes.examples import answers, files
+from service.routes.parameters import AuditId, RowNumber
 from service.services import UseServices
 from service.uploads import Upload, receive
 
@@ -50,6 +54,7 @@ class AuditList(BaseModel):
 @router.post(
     "",
     status_code=202,
+    responses=answers("submitted", 202, Location="Where the audit is found.") | problems(404, 413, 422, 429, 503, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -63,7 +68,8 @@ class AuditList(BaseModel):
                             "dataset": {"type": "string"},
                         }
                         | {name: {"type": "string"} for name in AuditOptions.model_fields},
-                    }
+                    },
+                    "example": "submit",
                 }
             },
         }
@@ -92,23 +98,23 @@ async def submit(request: Request, response: Response, services: UseServices, ca
     return state
 
 
-@router.get("")
+@router.get("", responses=answers("audits") | problems(503))
 async def list_audits(services: UseServices) -> AuditList:
     """List the states of all audits."""
     return AuditList(audits=await run_in_threadpool(services.audits.states))
 
 
-@router.get("/{audit_id}")
-async def get_audit(audit_id: str, services: UseServices) -> AuditState:
+@router.get("/{audit_id}", responses=answers("audit") | problems(404, 503))
+async def get_audit(audit_id: AuditId, services: UseServices) -> AuditState:
     """Tell where one audit stands."""
     return await run_in_threadpool(services.audits.state, audit_id)
 
 
-async def _present_state(audit_id: str, services: UseServices) -> AuditState:
+async def _present_state(audit_id: AuditId, services: UseServices) -> AuditState:
     return await run_in_threadpool(services.audits.state, audit_id)
 
 
-@router.get("/{audit_id}/events", response_class=EventSourceResponse)
+@router.get("/{audit_id}/events", response_class=EventSourceResponse, responses=problems(404, 503))
 async def events(
     request: Request, services: UseServices, state: Annotated[AuditState, Depends(_present_state)]
 ) -> AsyncIterable[ServerSentEvent]:
@@ -132,47 +138,48 @@ async def events(
             continue  # what is told is late, then
 
 
-@router.post("/{audit_id}/cancel")
-async def cancel(audit_id: str, services: UseServices) -> AuditState:
+@router.post("/{audit_id}/cancel", responses=answers("audit") | problems(404, 503))
+async def cancel(audit_id: AuditId, services: UseServices) -> AuditState:
     """Stop an audit: at once if it waits, within a piece of work if it runs. One that has ended stays as it is."""
     return await run_in_threadpool(services.audits.cancel, audit_id)
 
 
-@router.delete("/{audit_id}", status_code=204)
-async def delete(audit_id: str, services: UseServices) -> None:
+@router.delete("/{audit_id}", status_code=204, response_class=Response, responses=problems(404, 503))
+async def delete(audit_id: AuditId, services: UseServices) -> None:
     """Remove an audit with its upload, its answers and its decisions, also while it runs."""
     await run_in_threadpool(services.audits.delete, audit_id)
 
 
-@router.get("/{audit_id}/report", response_model=dict[str, Any])
-async def report(audit_id: str, services: UseServices) -> FileResponse:
+@router.get("/{audit_id}/report", response_model=Report, responses=answers("report") | problems(404, 409, 503))
+async def report(audit_id: AuditId, services: UseServices) -> FileResponse:
     """Answer for the data set as a whole."""
     folder = await run_in_threadpool(services.audits.finished, audit_id)
     return FileResponse(folder.path / REPORT, media_type="application/json")
 
 
-@router.get("/{audit_id}/confidence-labels")
-async def confidence_labels(audit_id: str, services: UseServices) -> ConfidenceLabels:
+@router.get("/{audit_id}/confidence-labels", responses=answers("confidence_labels") | problems(404, 409, 503))
+async def confidence_labels(audit_id: AuditId, services: UseServices) -> ConfidenceLabels:
     """What each given label says of the true class: input for `lookalike train --confidence-labels`."""
     folder = await run_in_threadpool(services.audits.finished, audit_id)
     return labels_from_report((folder.path / REPORT).read_bytes())
 
 
-@router.get("/{audit_id}/rows", response_model=RowPage)
+@router.get("/{audit_id}/rows", response_model=RowPage, responses=answers("rows") | problems(404, 409, 422, 503))
 async def rows(
-    audit_id: str,
+    audit_id: AuditId,
     services: UseServices,
     given: Annotated[str | None, Query(alias="class", description="Only rows with this given label.")] = None,
     suggested: Annotated[str | None, Query(description="Only rows with this suggested label.")] = None,
     kind: Annotated[RowKind | None, Query(description="Only rows of this kind.")] = None,
     decision: Annotated[
-        DecisionFilter | None, Query(description="Only rows with this decision; `none`: undecided, `any`: decided.")
+        DecisionFilter | None,
+        Query(description="Only rows with this decision; `none`: undecided, `any`: decided."),
     ] = None,
     sort: Annotated[Sort, Query(description="`log_odds`: the most suspicious first; `row`: the input's order.")] = (
         "log_odds"
     ),
     cursor: Annotated[str, Query(pattern="^[0-9]{1,10}$", description="`next_cursor` of the page before.")] = "0",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, examples=[2])] = 100,
 ) -> Response:
     """Answers row by row, a page at a time."""
 
@@ -194,12 +201,18 @@ async def rows(
     return Response((await run_in_threadpool(page)).model_dump_json(), media_type="application/json")
 
 
-@router.get("/{audit_id}/rows/{row}/image", response_class=Response, responses={200: {"content": {"image/png": {}}}})
+@router.get(
+    "/{audit_id}/rows/{row}/image",
+    response_class=Response,
+    responses=files("image/png") | problems(404, 409, 413, 415, 422, 503),
+)
 async def picture(
-    audit_id: str,
-    row: int,
+    audit_id: AuditId,
+    row: RowNumber,
     services: UseServices,
-    size: Annotated[int | None, Query(ge=8, le=4096, description="Longest side; default: as it is.")] = None,
+    size: Annotated[
+        int | None, Query(ge=8, le=4096, description="Longest side; default: as it is.", examples=[64])
+    ] = None,
 ) -> Response:
     """The picture of a row, as PNG."""
 
@@ -209,9 +222,13 @@ async def picture(
     return Response(await run_in_threadpool(draw), media_type="image/png", headers=_PICTURE_HEADERS)
 
 
-@router.get("/{audit_id}/export", response_class=FileResponse)
+@router.get(
+    "/{audit_id}/export",
+    response_class=FileResponse,
+    responses=files(*EXPORT_TYPES.values()) | problems(404, 409, 422, 503, 507),
+)
 async def export_rows(
-    audit_id: str,
+    audit_id: AuditId,
     services: UseServices,
     format: Annotated[ExportFormat, Query()] = "csv",  # noqa: A002 - the parameter's public name
     labels: Annotated[ExportLabels, Query(description="Which label to put into the label column.")] = "given",

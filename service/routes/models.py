@@ -1,9 +1,12 @@
 """The models being served, as their manifests."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from models.manifest import Manifest
+from service.errors import problems
 from service.services import UseServices
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -30,8 +33,8 @@ async def list_models(services: UseServices) -> ModelList:
     )
 
 
-@router.get("/{name}")
-async def get_model(name: str, services: UseServices) -> ModelVersions:
+@router.get("/{name}", responses=problems(404))
+async def get_model(name: Annotated[str, Path(examples=["fashion-mnist"])], services: UseServices) -> ModelVersions:
     """Manifests of one model's versions."""
     services.models.get(name)
     return ModelVersions(name=name, versions=services.models.manifests()[name])

@@ -8,7 +8,10 @@ from pydantic import BaseModel, Field
 
 from service.access.caller import Caller, UseCaller
 from service.audits.decisions import MOST_AT_ONCE, Decision, NewDecision, NewRowDecision
+from service.errors import problems
 from service.jobs.ledger import AuditState
+from service.routes.examples import answers, sent
+from service.routes.parameters import AuditId, RowNumber
 from service.services import UseServices
 
 router = APIRouter(prefix="/v1/audits/{audit_id}", tags=["review"])
@@ -17,7 +20,7 @@ _New = TypeVar("_New", bound=NewDecision)
 _VERSION = Annotated[
     str | None,
     Header(
-        pattern='^"[0-9]{1,9}"$',
+        pattern='^"?[0-9]{1,9}"?$',
         description="The version of the decision that the reviewer saw, in quotes; default: there was none.",
     ),
 ]
@@ -37,10 +40,14 @@ class Taken(BaseModel):
     """The decisions that others had taken in the meantime; they stay."""
 
 
-@router.patch("/rows/{row}")
+@router.patch(
+    "/rows/{row}",
+    openapi_extra=sent("decide"),
+    responses=answers("decision", ETag="The decision's version, in quotes.") | problems(400, 404, 409, 412, 422, 503),
+)
 async def decide(
-    audit_id: str,
-    row: int,
+    audit_id: AuditId,
+    row: RowNumber,
     new: NewDecision,
     response: Response,
     services: UseServices,
@@ -57,22 +64,24 @@ async def decide(
     return decision
 
 
-@router.post("/decisions")
-async def decide_many(audit_id: str, new: NewDecisions, services: UseServices, caller: UseCaller) -> Taken:
+@router.post(
+    "/decisions", openapi_extra=sent("decide_many"), responses=answers("decisions") | problems(400, 404, 409, 422, 503)
+)
+async def decide_many(audit_id: AuditId, new: NewDecisions, services: UseServices, caller: UseCaller) -> Taken:
     """Decide about many rows at once; a conflict costs its row alone."""
     signed = [_signed(each, caller) for each in new.decisions]
     taken, conflicts = await run_in_threadpool(services.audits.decide_many, audit_id, signed)
     return Taken(taken=taken, conflicts=conflicts)
 
 
-@router.get("/rows/{row}/decisions")
-async def history(audit_id: str, row: int, services: UseServices) -> list[Decision]:
+@router.get("/rows/{row}/decisions", responses=answers("history") | problems(404, 422, 503))
+async def history(audit_id: AuditId, row: RowNumber, services: UseServices) -> list[Decision]:
     """Tell all that was decided about a row, oldest first."""
     return await run_in_threadpool(services.audits.history, audit_id, row)
 
 
-@router.post("/rescore", status_code=202)
-async def rescore(audit_id: str, services: UseServices) -> AuditState:
+@router.post("/rescore", status_code=202, responses=answers("rescored", 202) | problems(404, 409, 503))
+async def rescore(audit_id: AuditId, services: UseServices) -> AuditState:
     """Score again with the decisions: rows that were kept or relabelled are trusted. Until it ends the answers stay."""
     return await run_in_threadpool(services.audits.rescore, audit_id)
 

@@ -1,0 +1,13 @@
+"""Parameters that several routes take."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+_MOST_ROWS = 2**31 - 1
+"""No upload has more rows; what is larger fits no column of the database."""
+
+AuditId = Annotated[str, Path(description="As the audit's state names it.", examples=["0f3f2b1e5d6c7a89"])]
+RowNumber = Annotated[
+    int, Path(ge=0, le=_MOST_ROWS, description="From 0, in the order of the label file.", examples=[4])
+]
