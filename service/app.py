@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from service import errors
 from service.access.gate import Gate
 from service.access.openapi import describe_keys
 from service.access.rates import Rates
 from service.body_guard import BodyGuard
+from service.description import describe
 from service.oip import infer, metadata, repository
-from service.routes import audits, classify, health, models, reviews
+from service.routes import audits, classify, health, metrics, models, reviews
 from service.services import Services
+from service.telemetry.access_log import AccessLog
+from service.telemetry.observed import Observed
 
 
 def create_app(services: Services) -> FastAPI:
@@ -30,15 +34,27 @@ def create_app(services: Services) -> FastAPI:
         BodyGuard, most=settings.max_buffered_bytes, each=settings.max_json_bytes, seconds=settings.body_seconds
     )
     rates = Rates(settings.rate_per_second, settings.rate_burst) if settings.rate_per_second else None
-    app.add_middleware(Gate, keyring=keyring, rates=rates)  # added last, so it comes first
+    app.add_middleware(Gate, keyring=keyring, rates=rates)
+    # What is added last comes first: nothing is refused, nor fails, that is not seen.
+    app.add_middleware(Observed, traffic=services.traffic, access_log=AccessLog(settings.access_log))
     # Routes are tried one after the other: those that are called by far the most come first.
-    app.include_router(classify.router, responses=errors.RESPONSES)
-    app.include_router(infer.router)
-    app.include_router(health.router)
-    for routes in (models, audits, reviews):
-        app.include_router(routes.router, responses=errors.RESPONSES)
-    app.include_router(metadata.router)
-    app.include_router(repository.router)
+    routers = [
+        each.router for each in (classify, infer, health, metrics, models, audits, reviews, metadata, repository)
+    ]
+    for router in routers:
+        app.include_router(router)
+    app.state.methods = _methods(routers)
+    describe(app, services)
     if keyring is not None:
         describe_keys(app)
     return app
+
+
+def _methods(routers: list[APIRouter]) -> dict[str, list[str]]:
+    """The methods of each path that there is."""
+    methods: dict[str, set[str]] = {}
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                methods.setdefault(route.path, set()).update(route.methods or ())
+    return {path: sorted(names) for path, names in methods.items()}

@@ -30,6 +30,7 @@ class DrainingServer(uvicorn.Server):
                 loop="uvloop",
                 ws="none",
                 lifespan="on",
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 limit_concurrency=settings.max_connections,

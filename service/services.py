@@ -19,6 +19,8 @@ from service.jobs.database import migrate, open_database
 from service.jobs.ledger import Ledger
 from service.jobs.runner import LocalRunner, NoRunner
 from service.settings import Settings
+from service.telemetry.scrape import Scrape
+from service.telemetry.traffic import Traffic
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Services:
     models: LoadedModels
     scorer: Scorer
     audits: Audits
+    traffic: Traffic
+    scrape: Scrape
     draining: threading.Event
     """Set once the server was told to stop."""
     keyring: Keyring | None
@@ -55,7 +59,9 @@ class Services:
             runner = LocalRunner(settings, ledger) if settings.worker == "local" else NoRunner()
             audits = Audits(settings, models, ledger, runner)
             stack.callback(audits.close)
-            yield cls(settings, models, scorer, audits, threading.Event(), keyring)
+            traffic = Traffic()
+            scrape = Scrape(traffic, models, ledger)
+            yield cls(settings, models, scorer, audits, traffic, scrape, threading.Event(), keyring)
 
 
 def _services(request: Request) -> Services:

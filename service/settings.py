@@ -14,6 +14,8 @@ from service.cores import allowed_cores
 from service.inference.gpu_options import CudnnSearch, Device, GpuOptions
 
 _PREFIX = "LOOKALIKE_"
+_CLIENTS = {"LOOKALIKE_API_KEY"}
+"""What the command reads that asks a service; it may be set where one is started."""
 
 
 class SettingsError(LookalikeError):
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
     rate_burst: int = Field(default=20, ge=1)
     """Most requests at once after a pause, where there is a rate."""
 
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What to log, from this level on."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`json`: an object a line; `text`: for people; `auto`: text where stderr is a terminal."""
+    access_log: Literal["off", "errors", "all"] = "errors"
+    """Which requests to log: `errors` are those answered with 400 and above, or slower than a second."""
+
     drain_seconds: float = Field(default=0, ge=0)
     """How long to go on serving once the server is told to stop, while `/readyz` tells load balancers to look
     elsewhere."""
@@ -152,7 +161,8 @@ class Settings(BaseSettings):
     def from_environment(cls) -> Self:
         """Read the environment; raises ``SettingsError`` for an unknown variable or an impossible value."""
         known = {f"{_PREFIX}{name.upper()}" for name in cls.model_fields}
-        unknown = sorted(name for name in os.environ if name.upper().startswith(_PREFIX) and name.upper() not in known)
+        ours = {name for name in os.environ if name.upper().startswith(_PREFIX)}
+        unknown = sorted(name for name in ours if name.upper() not in known | _CLIENTS)
         if unknown:
             raise SettingsError(f"unknown setting {unknown[0]}; the settings are {', '.join(sorted(known))}")
         try:

@@ -12,6 +12,7 @@ from service.access.keyring import Keyring
 from service.access.rates import Rates
 from service.access.scopes import Need, needed
 from service.errors import answer
+from service.routed_path import routed_path
 
 _WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE = 1.0, 20
 
@@ -40,12 +41,11 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
         if scope["type"] == "http":
-            path = _routed_path(scope)
-            need = needed(scope["method"], path)
+            need = needed(scope["method"], routed_path(scope))
             if need != "free":
                 caller = self._admit(need, scope)
                 if isinstance(caller, _Refusal):
-                    await answer(path, *caller)(scope, receive, send)
+                    await answer(scope, *caller)(scope, receive, send)
                     return
                 scope.setdefault("state", {})["caller"] = caller
         elif scope["type"] == "websocket":  # there are none; should there be some, they need rules of their own
@@ -78,14 +78,6 @@ class Gate:
         if wait:
             return _too_often("wrong keys", wait)
         return _Refusal(401, "key_invalid", "the key is unknown, expired or revoked", _challenge("invalid_token"))
-
-
-def _routed_path(scope: Scope) -> str:
-    """Return the path that routing goes by: below where the application is mounted, as Starlette cuts it."""
-    path: str = scope["path"]
-    mount: str = scope.get("root_path", "")
-    below = path.removeprefix(mount)
-    return below if mount and below[:1] in {"", "/"} else path
 
 
 def _address(scope: Scope) -> str:

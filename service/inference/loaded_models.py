@@ -27,6 +27,7 @@ from service.inference.classifier import Classifier
 from service.inference.heap import give_back_memory
 from service.inference.model_queue import ModelQueue
 from service.settings import Settings
+from service.telemetry.model_metrics import ModelMetrics
 
 _log = logging.getLogger("lookalike.models")
 
@@ -46,6 +47,7 @@ class LoadedModel:
     classifier: Classifier
     queue: ModelQueue
     admission: Admission
+    metrics: ModelMetrics
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ class LoadedModels:
             for name, versions in self._served.items()
         }
 
+    def all(self) -> list[LoadedModel]:
+        """Every version that is served."""
+        return list(_versions(self._served).values())
+
     async def score(self, loaded: LoadedModel, images: NDArray[np.uint8]) -> Scores:
         """Run ``[N, H, W, C]`` through a model when its turn has come; raises as ``Batcher.score`` does."""
         return await self._batcher.score(loaded.queue, images)
@@ -126,7 +132,7 @@ class LoadedModels:
             for name, version in present:
                 if name not in self._unloaded and (loaded := self._kept_or_loaded(name, version)):
                     served.setdefault(name, {})[version] = loaded
-            gone = _versions(self._served) - _versions(served)
+            gone = _versions(self._served).keys() - _versions(served).keys()
             self._served = served
             self._broken = {key: broken for key, broken in self._broken.items() if key in present}
             for which in gone:
@@ -171,9 +177,11 @@ class LoadedModels:
     def _load(self, artifact: ModelArtifact) -> LoadedModel:
         settings = self._settings
         classifier = Classifier(artifact, device=settings.device, gpu=settings.gpu)
-        queue = ModelQueue(classifier, max_batch=settings.max_batch, budget=settings.batch_milliseconds / 1000)
+        metrics = ModelMetrics(artifact.manifest)
+        budget = settings.batch_milliseconds / 1000
+        queue = ModelQueue(classifier, max_batch=settings.max_batch, budget=budget, observe=metrics.ran)
         queue.learn(_seconds_of_one(classifier))
-        return LoadedModel(classifier, queue, Admission(settings.max_queue, self._hold))
+        return LoadedModel(classifier, queue, Admission(settings.max_queue, self._hold), metrics)
 
     def _versions(self, name: str) -> list[str]:
         """Versions whose folder is there with a manifest, oldest first: it comes first when a folder is removed."""
@@ -220,5 +228,5 @@ def _latest(versions: Mapping[str, LoadedModel]) -> Manifest:
     return list(versions.values())[-1].classifier.manifest
 
 
-def _versions(served: Mapping[str, Mapping[str, LoadedModel]]) -> set[tuple[str, str]]:
-    return {(name, version) for name, versions in served.items() for version in versions}
+def _versions(served: Mapping[str, Mapping[str, LoadedModel]]) -> dict[tuple[str, str], LoadedModel]:
+    return {(name, version): loaded for name, versions in served.items() for version, loaded in versions.items()}

@@ -1,6 +1,7 @@
 """From the images of a request to a model's scores: let in, decoded, queued, and all that within a time."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.errors import LookalikeError
 from models.images import ImageError, decode_image, is_tiny
-from models.preprocessing import InputSpec, to_input
+from models.preprocessing import to_input
 from models.scores import Scores
 from service.inference.loaded_models import LoadedModel, LoadedModels
 from service.settings import Settings
@@ -44,35 +45,45 @@ class Scorer:
         Raises ``OverloadedError``, ``DeadlineError``, or ``ClosedError`` while the service stops.
         """
         async with loaded.admission.of(len(files)), _InTime(self._settings.deadline_seconds):
-            spec = loaded.classifier.manifest.input
-            decoded = [self._decode(data, spec) if is_tiny(data) else self._in_a_thread(data, spec) for data in files]
+            decoded = [
+                self._decode(data, loaded) if is_tiny(data) else self._in_a_thread(data, loaded) for data in files
+            ]
             images = [each if not isinstance(each, asyncio.Future) else await each for each in decoded]
             readable = [image for image in images if not isinstance(image, ImageError)]
             return ScoredFiles(
                 [image if isinstance(image, ImageError) else None for image in images],
-                await self._models.score(loaded, np.stack(readable)) if readable else loaded.classifier.no_scores(),
+                await self._score(loaded, np.stack(readable)) if readable else loaded.classifier.no_scores(),
             )
 
     async def score_images(self, loaded: LoadedModel, images: NDArray[np.uint8]) -> Scores:
         """Run images ``[N, H, W, C]`` of the model's own size; raises as ``score_files`` does."""
         async with loaded.admission.of(len(images)), _InTime(self._settings.deadline_seconds):
-            return await self._models.score(loaded, images)
+            return await self._score(loaded, images)
 
     def close(self) -> None:
         """End the threads, when what they work on is done."""
         self._decoders.shutdown()
 
-    def _decode(self, data: bytes, spec: InputSpec) -> NDArray[np.uint8] | ImageError:
+    async def _score(self, loaded: LoadedModel, images: NDArray[np.uint8]) -> Scores:
+        scores = await self._models.score(loaded, images)
+        loaded.metrics.scored(scores)
+        return scores
+
+    def _decode(self, data: bytes, loaded: LoadedModel) -> NDArray[np.uint8] | ImageError:
         settings = self._settings
         if len(data) > settings.max_image_bytes:
             return ImageError("image_too_large", f"the file is larger than {settings.max_image_bytes:,} bytes")
+        started = time.perf_counter()
         try:
-            return to_input(decode_image(data, max_pixels=settings.max_image_pixels), spec)
+            image = decode_image(data, max_pixels=settings.max_image_pixels)
+            return to_input(image, loaded.classifier.manifest.input)
         except ImageError as error:
             return error
+        finally:
+            loaded.metrics.decode.observe(time.perf_counter() - started)
 
-    def _in_a_thread(self, data: bytes, spec: InputSpec) -> asyncio.Future[NDArray[np.uint8] | ImageError]:
-        return asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, data, spec)
+    def _in_a_thread(self, data: bytes, loaded: LoadedModel) -> asyncio.Future[NDArray[np.uint8] | ImageError]:
+        return asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, data, loaded)
 
 
 class _InTime:

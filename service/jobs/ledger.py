@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, or_, select, true, update
@@ -248,6 +248,12 @@ class Ledger:
         query = select(audit.c.id).where(audit.c.ended_at < when).order_by(audit.c.ended_at)
         with unavailable_said(), self.engine.connect() as connection:
             return list(connection.scalars(query))
+
+    def count_by_status(self) -> dict[str, int]:
+        """Tell how many audits there are of each status, also of those of which there is none."""
+        query = select(audit.c.status, func.count()).group_by(audit.c.status)
+        with unavailable_said(), self.engine.connect() as connection:
+            return dict.fromkeys(get_args(Status), 0) | dict(connection.execute(query).all())
 
 
 def _check(connection: Connection, quotas: Quotas, owner: str, incoming: Sequence[Incoming]) -> None:

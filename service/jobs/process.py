@@ -1,6 +1,5 @@
 """A worker as a process of its own: beside a server, or by itself (``lookalike worker``)."""
 
-import logging
 import os
 import signal
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Callable
 
 from service.jobs.worker import Worker
 from service.settings import Settings
+from service.telemetry.logs import configure
 
 _NICENESS = 19
 """Classifications come first."""
@@ -16,6 +16,7 @@ _NICENESS = 19
 
 def work(settings: Settings, name: str | None = None, listen: Callable[[Worker], None] | None = None) -> None:
     """Run a worker until SIGTERM or SIGINT; ``listen`` runs beside it."""
+    configure(settings)
     os.nice(_NICENESS)
     worker = Worker(settings, name)
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -33,5 +34,4 @@ def _obey(worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="worker: %(levelname)s %(name)s: %(message)s")
     work(Settings.model_validate_json(sys.stdin.readline()), sys.stdin.readline().strip(), _obey)

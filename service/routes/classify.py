@@ -11,11 +11,14 @@ from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction
 from models.images import ImageError
 from service.bodies import BodyError, BodyTooLargeError, read_body, read_form, uploads
 from service.connection import while_connected
+from service.errors import problems
 from service.routes.direct_route import DirectRoute
+from service.routes.examples import answers
 from service.services import Services, UseServices
 
 router = APIRouter(prefix="/v1", tags=["classify"], route_class=DirectRoute)
 
+_FILE = {"type": "string", "format": "binary"}
 _FORM_OVERHEAD = 1024
 """Bytes of multipart framing granted to each image."""
 
@@ -25,11 +28,13 @@ class ClassifyQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: str | None = Field(default=None, description="Name; default: the only classifier.")
-    version: str | None = Field(default=None, description="Default: the latest.")
-    top_k: int = Field(default=DEFAULT_TOP_K, ge=1, description="How many classes `probabilities` lists.")
+    model: str | None = Field(
+        default=None, description="Name; default: the only classifier.", examples=["fashion-mnist"]
+    )
+    version: str | None = Field(default=None, description="Default: the latest.", examples=["1"])
+    top_k: int = Field(default=DEFAULT_TOP_K, ge=1, description="How many classes `probabilities` lists.", examples=[3])
     level: float = Field(
-        default=DEFAULT_LEVEL, gt=0, le=1, description="Probability at which an answer counts as sure."
+        default=DEFAULT_LEVEL, gt=0, le=1, description="Probability at which an answer counts as sure.", examples=[0.9]
     )
 
 
@@ -65,16 +70,18 @@ class ClassifyAnswer(BaseModel):
 @router.post(
     "/classify",
     response_model=ClassifyAnswer,
+    responses=answers("classified") | problems(404, 413, 415, 422, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
             "content": {
-                "image/*": {"schema": {"type": "string", "format": "binary"}},
+                "image/*": {"schema": _FILE},
+                "application/octet-stream": {"schema": _FILE},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
                         "required": ["images"],
-                        "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+                        "properties": {"images": {"type": "array", "items": _FILE, "minItems": 1}},
                     }
                 },
             },
@@ -100,11 +107,12 @@ async def classify(request: Request, services: UseServices, query: Annotated[Cla
         scored = await services.scorer.score_files(loaded, files)
     if alone and scored.errors[0]:
         raise scored.errors[0]
-    predictions = iter(classifier.answer(scored.scores, level=query.level, top_k=query.top_k))
-    manifest = classifier.manifest
+    predictions = classifier.answer(scored.scores, level=query.level, top_k=query.top_k)
+    loaded.metrics.predicted(predictions)
+    manifest, in_order = classifier.manifest, iter(predictions)
     answer: dict[str, Any] = {
         "model": {"name": manifest.name, "version": manifest.version},
-        "predictions": [next(predictions) if error is None else _slot(error) for error in scored.errors],
+        "predictions": [next(in_order) if error is None else _slot(error) for error in scored.errors],
     }
     if classifier.warnings:
         answer["warnings"] = classifier.warnings

@@ -1,11 +1,31 @@
 """The front door, liveness and readiness."""
 
+from typing import Literal
+
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
 
+from service.routes.examples import answers
 from service.services import UseServices
 
 router = APIRouter(tags=["health"])
+
+
+class Alive(BaseModel):
+    """The process runs."""
+
+    status: Literal["alive"]
+
+
+class Readiness(BaseModel):
+    """Whether the service takes requests, and for which models."""
+
+    status: Literal["ready", "draining"]
+    device: str
+    """What the models run on: ``cpu`` or ``cuda``."""
+    models: dict[str, list[str]]
+    """The versions of each model, oldest first."""
 
 
 @router.get("/", response_class=RedirectResponse, status_code=307)
@@ -14,23 +34,23 @@ async def front_door() -> str:
     return "/docs"
 
 
-@router.get("/healthz")
-async def healthz() -> dict[str, str]:
+@router.get("/healthz", responses=answers("alive"))
+async def healthz() -> Alive:
     """Answer as long as the process runs."""
-    return {"status": "alive"}
+    return Alive(status="alive")
 
 
-@router.get("/readyz", responses={503: {"description": "The server was told to stop and takes its last requests."}})
-async def readyz(services: UseServices, response: Response) -> dict[str, object]:
+@router.get(
+    "/readyz",
+    responses=answers("ready")
+    | {503: {"model": Readiness, "description": "The server was told to stop and takes its last requests."}},
+)
+async def readyz(services: UseServices, response: Response) -> Readiness:
     """Answer once the models are loaded, with their names and versions, until the server is told to stop."""
     draining = services.draining.is_set()
     if draining:
         response.status_code = 503
-    return {
-        "status": "draining" if draining else "ready",
-        "device": services.models.device,
-        "models": {
-            name: [manifest.version for manifest in manifests]
-            for name, manifests in services.models.manifests().items()
-        },
+    versions = {
+        name: [manifest.version for manifest in manifests] for name, manifests in services.models.manifests().items()
     }
+    return Readiness(status="draining" if draining else "ready", device=services.models.device, models=versions)

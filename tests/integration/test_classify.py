@@ -24,7 +24,8 @@ def is_problem(answer: httpx.Response, status: int, code: str) -> bool:
     return (
         answer.status_code == document["status"] == status
         and answer.headers["Content-Type"] == "application/problem+json"
-        and document.keys() == {"type", "title", "status", "code", "detail"}
+        and document.keys() == {"type", "title", "status", "code", "detail", "request_id"}
+        and document["request_id"] == answer.headers["X-Request-Id"]
         and document["code"] == code
         and len(document["detail"]) > 5
     )

@@ -171,7 +171,9 @@ def test_many_decisions_at_once(service: Any, reviewed: str) -> None:
     ("row", "decision", "code"),
     [
         (600, {"decision": "keep"}, "decision"),
-        (-1, {"decision": "keep"}, "decision"),
+        (-1, {"decision": "keep"}, "invalid_request"),
+        (2**70, {"decision": "keep"}, "invalid_request"),
+        (0, {"decision": "keep", "author": "a\0"}, "invalid_request"),
         (0, {"decision": "relabel", "label": "Sock"}, "decision"),
         (0, {"decision": "relabel"}, "invalid_request"),
         (0, {"decision": "keep", "label": "Coat"}, "invalid_request"),
@@ -185,6 +187,14 @@ def test_a_decision_that_makes_no_sense_is_refused(
     """A row, a class or a verdict that there is not, is refused with a code, and nothing is kept."""
     answer = decide(service, reviewed, row, **decision)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+def test_a_row_that_no_audit_can_have_is_refused(service: Any, reviewed: str) -> None:
+    """A number that fits no database is a refusal, not a failure, wherever a row is named."""
+    for path in (f"{2**70}/decisions", f"{2**70}/image", "-1/decisions"):
+        assert service.http.get(f"{reviewed}/rows/{path}").status_code == 422
+    far = {"decisions": [{"row": 0, "decision": "keep", "version": 2**70}]}
+    assert service.http.post(f"{reviewed}/decisions", json=far).status_code == 422
 
 
 def test_reviewed_labels_come_out_and_go_in_again(service: Any, kit: Any) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text, update
+from sqlalchemy import insert, text, update
+from sqlalchemy.exc import DBAPIError
 
 from service.audits.decisions import DecisionConflictError, DecisionError, Decisions, NewDecision
 from service.jobs.database import DatabaseError, DatabaseUnavailableError, migrate, open_database
@@ -248,6 +249,23 @@ def test_audits_that_ended_long_ago_are_found(ledger: Ledger) -> None:
     ledger.cancel(ONE)
     assert ledger.ended_before(time.time() + 1) == [ONE]
     assert ledger.ended_before(time.time() - 60) == []
+
+
+def test_audits_are_counted_by_their_status(ledger: Ledger) -> None:
+    """Each status has its number, also the number 0."""
+    assert set(ledger.count_by_status().values()) == {0}
+    submit(ledger)
+    submit(ledger, TWO)
+    ledger.cancel(TWO)
+    counts = ledger.count_by_status()
+    assert (counts["queued"], counts["cancelled"], counts["running"]) == (1, 1, 0)
+
+
+def test_errors_of_the_database_do_not_tell_what_is_in_its_rows(ledger: Ledger) -> None:
+    """What a client wrote does not get into a log by way of the error of a statement."""
+    with pytest.raises(DBAPIError) as failed, ledger.engine.begin() as connection:
+        connection.execute(insert(audit).values(id="a secret\0"))
+    assert "secret" not in str(failed.value)
 
 
 def test_decisions_are_kept_with_their_versions(ledger: Ledger) -> None:

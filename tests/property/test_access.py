@@ -14,14 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette._utils import get_route_path
 
-from service.access.gate import _routed_path
 from service.access.key_file import add_key
 from service.access.keyring import Keyring
 from service.access.keys import new_key
 from service.access.scopes import SCOPES
 from service.app import create_app
+from service.routed_path import routed_path
 from service.services import _services
 from service.settings import Settings
+from service.telemetry.traffic import Traffic
 
 NEEDS = {
     "service.oip.infer": {"classify", "admin"},
@@ -34,6 +35,7 @@ NEEDS = {
     "service.routes.classify": {"classify", "admin"},
     "service.routes.health": {"", *SCOPES},
     "service.routes.health.front_door": set(SCOPES),
+    "service.routes.metrics": {"admin"},
     "service.routes.models": {"classify", "admin"},
     "service.routes.reviews": {"audit", "admin"},
     "fastapi.applications": set(SCOPES),
@@ -66,7 +68,12 @@ class Application:
             secret, key = new_key(scope, [scope])
             add_key(folder / "keys.json", key)
             self.headers[scope] = [(b"authorization", f"Bearer {secret}".encode())]
-        running: Any = SimpleNamespace(settings=Settings(), keyring=Keyring(folder / "keys.json"))
+        running: Any = SimpleNamespace(
+            settings=Settings(),
+            keyring=Keyring(folder / "keys.json"),
+            traffic=Traffic(),
+            models=SimpleNamespace(manifests=dict),
+        )
         self.app = create_app(running)
         self.app.dependency_overrides[_services] = reached
         self.routes = [
@@ -188,4 +195,4 @@ def test_the_gate_goes_by_the_path_that_routing_goes_by(mount: str, path: str) -
     """The gate looks at the very text that routes are matched against."""
     for whole in (path, mount + path):
         scope = {"path": whole, "root_path": mount}
-        assert _routed_path(scope) == get_route_path(scope)
+        assert routed_path(scope) == get_route_path(scope)
