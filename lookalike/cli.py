@@ -9,6 +9,7 @@ import typer
 import lookalike.confidence_labels
 import service.access.cli
 import service.cli
+import service.clients.cli
 import training.cli
 from lookalike.evaluate import evaluate
 from lookalike.import_model import import_model
@@ -35,7 +36,7 @@ def root(
 
 
 app.command()(service.cli.serve)
-app.command()(service.cli.classify)
+app.command()(service.clients.cli.classify)
 app.command()(service.cli.audit)
 app.command()(service.cli.worker)
 app.command()(service.cli.migrate)

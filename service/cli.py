@@ -1,16 +1,15 @@
-"""Commands that serve and answer: serve, classify, audit, models. Their bodies import the rest; this file does not."""
+"""The commands serve, audit, worker, migrate and models. Their bodies import the rest; this file does not."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from models.answer import Prediction
     from models.manifest import Manifest
     from models.repository import ModelRepository
     from service.audits.run import Progress
@@ -44,8 +43,10 @@ def serve(
     from service.server import DrainingServer
     from service.services import Services
     from service.settings import Settings
+    from service.telemetry.logs import configure
 
     settings = Settings.from_environment()
+    configure(settings)
     if models is not None:
         settings = settings.model_copy(update={"models_dir": models})
     check_binding(host, settings)
@@ -53,61 +54,6 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Services.running(settings) as services:  # not in the app's lifespan: what is wrong is one line, no traceback
         DrainingServer(services, host=host, port=port).run()
-
-
-def classify(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
-    model: Model = None,
-    models: ModelsDir = None,
-    level: Annotated[float, typer.Option(min=1e-6, max=1, help="Probability at which an answer is sure.")] = 0.95,
-    top_k: Annotated[int, typer.Option(min=1, help="How many classes to list.")] = 5,
-    as_json: Json = False,
-) -> None:
-    """Classify image files."""
-    from models.images import ImageError, decode_image
-    from models.preprocessing import to_input
-
-    classifier = _classifier(models, model)
-    classifier.must_classify()
-    manifest = classifier.manifest
-    slots: list[Prediction | ImageError | OSError] = []
-    for path in images:
-        try:
-            pixels = to_input(decode_image(path.read_bytes()), manifest.input)
-        except (ImageError, OSError) as error:
-            slots.append(error)
-        else:
-            slots.extend(classifier.answer(classifier.score(pixels[None]), level=level, top_k=top_k))
-    if as_json:
-        document = {
-            "model": {"name": manifest.name, "version": manifest.version},
-            "predictions": [_slot(slot) for slot in slots],
-            **({"warnings": classifier.warnings} if classifier.warnings else {}),
-        }
-        typer.echo(json.dumps(document, indent=1))
-    else:
-        for path, slot in zip(images, slots, strict=True):
-            typer.echo(f"{path}: {_sentence(slot)}")
-        for warning in classifier.warnings:
-            typer.echo(f"warning: {warning}", err=True)
-    if any(isinstance(slot, Exception) for slot in slots):
-        raise typer.Exit(1)
-
-
-def _slot(slot: "Prediction | Exception") -> dict[str, Any]:
-    if isinstance(slot, Exception):
-        return {"error": {"code": getattr(slot, "code", "unreadable_file"), "detail": str(slot)}}
-    return {**slot}
-
-
-def _sentence(slot: "Prediction | Exception") -> str:
-    if isinstance(slot, Exception):
-        return f"not classified: {slot}"
-    group = slot["group"]
-    inside = ", ".join(f"{name} {share:.2f}" for name, share in group["within"].items())
-    its_group = f"; its group {group['probability']:.3f} ({inside})" if len(group["classes"]) > 1 else ""
-    outlier = "unlike the training images; if anything, " if slot["outlier"] else ""
-    return f"{outlier}{slot['class']} {slot['probability']:.3f}{its_group}; sure of: {slot['decision']['level']}"
 
 
 def audit(

@@ -192,7 +192,7 @@ class Audits:
             if options.model is not None or folder.images is not None:
                 raise
             return None  # the file's own probabilities need no model
-        if options.groups is not None and options.evidence == "reference":
+        if options.groups is not None and options.evidence == "reference" and folder.images is not None:
             parse_groups(options.groups, manifest.classes)
         return f"{manifest.name}@{manifest.version}"
 

@@ -1,5 +1,6 @@
 """The house rules: whose names these are, what imports what, and that the documentation lists what there is."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from prometheus_client.parser import text_string_to_metric_families
 
 from lookalike.cli import main
 from service.access.scopes import is_listed
@@ -96,6 +98,28 @@ def test_every_setting_is_documented() -> None:
     documented = {part for part in page.split("`") if part.startswith("LOOKALIKE_") and part != "LOOKALIKE_"}
     assert known - documented == set()
     assert documented - known == set()
+
+
+def test_every_metric_is_documented(service: Any, kit: Any) -> None:
+    """An operator finds each metric in docs/observability.md, with its kind and labels, and none that is not there."""
+    service.http.get("/nope")
+    service.classify(kit.image(0).read_bytes())
+    page = (ROOT / "docs" / "observability.md").read_text()
+    documented = {}
+    for line in page.splitlines():
+        if line.startswith(("| `lookalike_", "| `process_")):
+            names, kind, _ = line.strip("|").split("|", 2)
+            kind, _, labels = kind.strip().partition(": ")
+            for name in re.findall("`([a-z_]+)`", names):
+                documented[name] = (kind, set(re.findall("`([a-z_]+)`", labels)))
+    told = {}
+    for family in text_string_to_metric_families(service.http.get("/metrics").text):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels if label != "le"}
+        told[name] = (family.type, labels)
+    assert documented.keys() == told.keys()
+    assert {name: kind for name, (kind, _) in documented.items()} == {name: kind for name, (kind, _) in told.items()}
+    assert all(labels == documented[name][1] for name, (_, labels) in told.items() if labels)
 
 
 def routes(settings: Settings) -> Iterator[str]:
