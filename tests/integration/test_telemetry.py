@@ -13,6 +13,9 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.access.key_file import add_key
+from service.access.keys import new_key
+
 CLASSIFY = {"method": "POST", "route": "/v1/classify"}
 MODEL = {"model": "fashion-mnist", "version": "1"}
 
@@ -195,6 +198,22 @@ def test_failures_are_logged_and_the_rest_is_not(
     assert (fields["status"], fields["code"]) == (404, "model_not_found")
     assert fields["bytes"] > 0
     assert "secret" not in str(fields)
+
+
+def test_a_line_says_whose_key_it_was(
+    start_service: Any, picture: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With keys a line has the caller's name and never the key, and who has none is seen like all the others."""
+    caplog.set_level(logging.INFO, "lookalike.access")
+    secret, key = new_key("ann", ["audit"])
+    add_key(tmp_path / "keys.json", key)
+    with start_service(tmp_path / "data", keys_file=tmp_path / "keys.json") as service:
+        service.http.get("/v1/audits/0", headers={"Authorization": f"Bearer {secret}"})
+        service.classify(picture)
+    known, unknown = access_lines(caplog)
+    assert (known["caller"], known["status"], known["code"]) == ("ann", 404, "audit_not_found")
+    assert ("caller" in unknown, unknown["status"], unknown["code"]) == (False, 401, "key_missing")
+    assert secret not in str(access_lines(caplog))
 
 
 @pytest.mark.parametrize(("which", "lines"), [("off", 0), ("all", 2)])

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from service.access.key_file import add_key
+from service.access.keys import new_key
 from service.clients.document import Document
 from service.clients.remote import MOST_TRIES, Remote, RemoteError, _TooMuchError
 from service.settings import Settings
@@ -153,6 +155,20 @@ def test_the_time_that_a_busy_service_names_is_kept(kit: Any, monkeypatch: pytes
     with scripted(lambda n: problem(503, "overloaded", **{"Retry-After": named[n - 1]}) if n < 6 else GOOD) as (url, _):
         ask(url, kit.image(0))
     assert pauses == [3, 30, 1, 1, 1]
+
+
+def test_a_service_with_keys_is_asked_with_one(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """The right key gets the answer; one of another scope, a wrong one and none at all are said in their own words."""
+    secrets = {}
+    for scope in ("classify", "audit"):
+        secrets[scope], key = new_key(scope, [scope])  # type: ignore[list-item]
+        add_key(tmp_path / "keys.json", key)
+    with start_service(tmp_path / "data", keys_file=tmp_path / "keys.json") as service:
+        url = str(service.http.base_url)
+        assert len(ask(url, kit.image(0), api_key=secrets["classify"])["predictions"]) == 1
+        for key_sent, said in ((secrets["audit"], "403.*scope classify"), ("lk_x", "401.*unknown"), (None, "401.*key")):
+            with pytest.raises(RemoteError, match=said):
+                ask(url, kit.image(0), api_key=key_sent)
 
 
 def test_the_key_is_sent_and_never_told(kit: Any) -> None:
