@@ -46,14 +46,20 @@ def class_probabilities(
         return softmax(logits, temperature.group)
     if not groups.is_partition:
         raise ValueError("two temperatures need groups that partition the classes")
-    between = softmax(logits, temperature.group)
-    probabilities = np.empty_like(between)
-    for members in groups.distinct():
-        mass = between[:, members].sum(axis=1, keepdims=True)
-        probabilities[:, members] = mass * softmax(np.asarray(logits)[:, members], temperature.within)
+    order, starts, group = groups.runs
+    scaled = np.asarray(logits, dtype=np.float64) / temperature.within
+    weights = np.exp(scaled - np.maximum.reduceat(scaled[:, order], starts, axis=1)[:, group])
+    mass = np.add.reduceat(softmax(logits, temperature.group)[:, order], starts, axis=1)
+    within: NDArray[np.float64] = weights / np.add.reduceat(weights[:, order], starts, axis=1)[:, group]
+    probabilities: NDArray[np.float64] = mass[:, group] * within
     return probabilities
 
 
 def group_probabilities(probabilities: NDArray[np.floating], groups: SimilarityGroups) -> NDArray[np.float64]:
     """For each class the mass of its group: ``[N, K]`` to ``[N, K]``."""
-    return np.asarray(probabilities, dtype=np.float64) @ groups.membership.T.astype(np.float64)
+    p = np.asarray(probabilities, dtype=np.float64)
+    if groups.is_partition:
+        order, starts, group = groups.runs
+        mass: NDArray[np.float64] = np.add.reduceat(p[:, order], starts, axis=1)[:, group]
+        return mass
+    return p @ groups.membership.T.astype(np.float64)

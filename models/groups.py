@@ -5,8 +5,9 @@ overlap, and need not be symmetric; a partition of the classes is the special ca
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,17 @@ from models.errors import LookalikeError
 
 class GroupsError(LookalikeError, ValueError):
     """The groups do not fit the classes; the message names the offending class."""
+
+
+class Runs(NamedTuple):
+    """A partition for numpy's ``reduceat``: ``np.add.reduceat(x[:, order], starts, axis=1)`` sums each group."""
+
+    order: NDArray[np.intp]
+    """``[K]``: the classes, group by group."""
+    starts: NDArray[np.intp]
+    """``[G]``: where each group starts in ``order``."""
+    group: NDArray[np.intp]
+    """``[K]``: the group of each class."""
 
 
 class SimilarityGroups:
@@ -79,6 +91,15 @@ class SimilarityGroups:
     def is_partition(self) -> bool:
         """Whether the groups are disjoint: any two are equal or have nothing in common."""
         return sum(len(group) for group in self.distinct()) == len(self.classes)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The groups of a partition as runs of classes."""
+        order = np.array([k for group in self.distinct() for k in group], dtype=np.intp)
+        sizes = np.array([len(group) for group in self.distinct()], dtype=np.intp)
+        group = np.empty_like(order)
+        group[order] = np.repeat(np.arange(len(sizes)), sizes)
+        return Runs(order, np.cumsum(sizes) - sizes, group)
 
     def of(self, class_index: int) -> list[str]:
         """Names of the classes in the group of one class, in class order."""
