@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt bench bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
+.PHONY: help serve test test-gpu check fmt bench-serve bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -31,8 +31,9 @@ fmt: .venv/everything  ## format, and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/everything  ## print the ratios of serving
-	$(BIN)/python bench/classify.py
+bench-serve: .venv/everything  ## serving beside its floor and its peers, flooded, stopped, swapped, damaged (12 minutes)
+	for each in cost latency peers overload swap audit_beside start hostile openapi; do \
+		$(BIN)/python bench/serve/$$each.py || exit 1; done
 
 bench-gpu: .venv/everything  ## serving on a GPU beside ONNX Runtime alone (8 minutes)
 	$(BIN)/python bench/gpu/run.py
