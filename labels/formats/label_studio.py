@@ -17,6 +17,7 @@ from labels.taken_names import renames
 GIVEN_LABEL = "given_label"
 """The field of ``data`` with the label that an annotation of the task is a review of."""
 _TRUSTED, _ORIGINAL = "trusted", "original_label"
+_MOST_CONTROLS = 100
 
 Tasks = list[dict[str, Any]]
 Choices = dict[str, set[str]]
@@ -56,6 +57,8 @@ def read_tasks(tasks: Tasks) -> Reading:
             f"first in {listed_rows(several)}."
         )
     controls = tuple(dict.fromkeys(control for each in chosen for control in each))
+    if len(controls) > _MOST_CONTROLS:  # each is a column for all tasks, though one task alone may have it
+        raise LabelFileError(f"there are {len(controls)} controls with choices, at most {_MOST_CONTROLS} are read")
     reviews = given and len(controls) == 1
     columns = _Columns(tasks, (*controls, *((_TRUSTED, _ORIGINAL) if reviews else ())))
     objects = ObjectTable()

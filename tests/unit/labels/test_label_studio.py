@@ -143,6 +143,13 @@ def test_of_several_controls_one_must_be_named(tmp_path: Path) -> None:
     assert read(tmp_path, tasks, label_column="shape").given == ["round"]
 
 
+def test_masses_of_controls_are_refused(tmp_path: Path) -> None:
+    """One task can't make thousands of columns for all the others."""
+    crowded = annotation(*(answer("x", control=f"c{k}") for k in range(101)))
+    with pytest.raises(LabelFileError, match="101 controls with choices, at most 100"):
+        read(tmp_path, [exported(1, crowded), exported(2)])
+
+
 def test_a_review_of_given_labels_is_trusted(tmp_path: Path) -> None:
     """Where data has ``given_label``, an annotation verifies or corrects it; without one it is the label still."""
     data = {"image": "a.png", "given_label": "Coat"}
