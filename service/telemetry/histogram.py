@@ -14,7 +14,7 @@ IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 class Histogram:
     """One series, filled from any thread.
 
-    A value costs a third of what it costs prometheus_client's own histogram, and there are five to each request.
+    A value costs less than half of what it costs prometheus_client's own histogram, and there are five to each request.
     """
 
     def __init__(self, bounds: Sequence[float] = SECONDS) -> None:
