@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audit.evidence import LEAST_PROBABILITY, Evidence
-from audit.noise_model import NoiseModel, annotator, slip_error
+from audit.noise_model import NoiseModel, slip_error, view
 from audit.recalibration import Recalibration, fit_recalibration
 from audit.transition import (
     Family,
@@ -135,21 +135,24 @@ def _fit(
 ) -> _Fit:
     """Fit one candidate, from a ``transition`` on; with an annotator where its ``sharpness`` is given."""
     n, K = rows.pi.shape
-    slips = np.zeros(n) if sharpness is None else annotator(rows.seen, rows.given, sharpness)
-    weight = 0.0 if sharpness is None else FIRST_WEIGHT
+    views = None if sharpness is None else view(rows.seen, sharpness)
+    weight = 0.0 if views is None else FIRST_WEIGHT
     transition = first_transition(K) if transition is None else transition
     for _ in range(MOST_ROUNDS):
         previous = -np.inf
         for _ in range(MOST_ITERATIONS):
-            confused = confusion_likelihood(rows.pi, rows.bounds, transition)
-            if sharpness is not None:
-                weight = _weight(confused, slips, weight)
-            likelihood = (1 - weight) * confused + weight * slips
+            seen_right = confusion_likelihood(rows.pi, rows.bounds, transition)
+            slips = seen_right if views is None else confusion_likelihood(views, rows.bounds, transition)
+            if views is not None:
+                weight = _weight(seen_right, slips, weight)
+            likelihood = (1 - weight) * seen_right + weight * slips
             log_likelihood = float(np.log(likelihood).sum())
             if log_likelihood - previous < TOLERANCE * n:
                 break
             previous = log_likelihood
             counts = expected_counts(rows.pi, rows.bounds, transition, (1 - weight) / likelihood)
+            if views is not None:
+                counts += expected_counts(views, rows.bounds, transition, weight / likelihood)
             transition = _maximum(family, counts, free)
         found = standout_pairs(counts, free) if family == "grouped" else np.zeros_like(free)
         if not found.any():
@@ -159,7 +162,7 @@ def _fit(
     cost = 0.5 * np.log(n) * (size + (sharpness is not None))
     if sharpness is not None:
         cost += n * (LEAST_GAIN_ANNOTATOR + LEAST_GAIN_SHARPNESS * abs(sharpness - SHARPNESS))
-    information = (((slips - confused) / likelihood) ** 2).sum()
+    information = (((slips - seen_right) / likelihood) ** 2).sum()
     right = rows.pi[np.arange(n), rows.given] * ((1 - weight) * transition.diagonal()[rows.given] + weight * slips)
     return _Fit(
         family=family,
@@ -207,11 +210,11 @@ def expected_counts(
     return counts
 
 
-def _weight(confused: NDArray[np.float64], slips: NDArray[np.float64], weight: float) -> float:
+def _weight(seen_right: NDArray[np.float64], slips: NDArray[np.float64], weight: float) -> float:
     """Newton's method on the log likelihood, which is concave in the weight."""
-    difference = slips - confused
+    difference = slips - seen_right
     for _ in range(NEWTON_STEPS):
-        score = difference / (confused + weight * difference)
+        score = difference / (seen_right + weight * difference)
         weight = min(max(weight + score.sum() / max((score**2).sum(), 1e-12), 0.0), 1 - 1e-6)
     return float(weight)
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from audit.recalibration import Recalibration
 
+RULED_OUT = 0.01
+
 Arrays = Mapping[str, NDArray[np.float64]]
 
 
@@ -16,20 +18,21 @@ Arrays = Mapping[str, NDArray[np.float64]]
 class NoiseModel:
     """Two channels: confusion of classes, and slips on images that are hard. K classes.
 
-    A row's true class y has probability pi[y], the model's recalibrated answer. With probability ``1 - weight`` its
-    label is drawn from ``transition[y]``; with probability ``weight`` from an annotator who sees what the model sees,
-    less sharply: label g with probability proportional to ``pi[g] ** sharpness``, whatever the true class is.
+    A row's true class y has probability pi[y], the model's recalibrated answer. With probability ``1 - weight`` the
+    image was taken for what it is, h = y; with probability ``weight`` by an annotator who sees what the model sees,
+    less sharply, for class h with probability ``view(pi, sharpness)[h]``, whatever the true class is. The label is
+    drawn from ``transition[h]``.
     """
 
     recalibration: Recalibration
     transition: NDArray[np.float64]
     """``[true, given]``, rows sum to 1, no entry is 0."""
     weight: float
-    """Share of the labels that the annotator gave; 0 where the labels don't ask for one."""
+    """Share of the images that the annotator looked at; 0 where the labels don't ask for one."""
     weight_error: float
     """Standard error of ``weight``; where it is 0, of how large it could be and go unnoticed."""
     slip_error: float
-    """Share of the annotator's labels that are wrong."""
+    """Share of images that the annotator takes for something else."""
     sharpness: float
     """Exponent of the annotator, above 0; 1 would be the model itself."""
     standouts: NDArray[np.bool_]
@@ -40,8 +43,11 @@ class NoiseModel:
     """Of the fitted rows' labels."""
 
     def annotator(self, pi: NDArray[np.float64], given: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Probability ``[n]`` that the annotator gives the labels that were given; ``pi`` is ``[n, K]``."""
-        return annotator(pi, given, self.sharpness)
+        """Probability ``[n]`` of the labels given where the annotator looked; ``pi`` is ``[n, K]``."""
+        likelihood: NDArray[np.float64] = np.einsum(
+            "nk,nk->n", view(pi, self.sharpness), self.transition.T[given], optimize=False
+        )
+        return likelihood
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Return plain arrays, from which ``from_arrays`` makes the same again."""
@@ -70,19 +76,18 @@ class NoiseModel:
         )
 
 
-def annotator(pi: NDArray[np.float64], given: NDArray[np.intp], sharpness: float) -> NDArray[np.float64]:
-    """Return ``pi[given] ** sharpness`` over the sum of ``pi ** sharpness``, for each of n rows ``[n, K]``."""
-    tempered = _tempered(pi, sharpness)
-    likelihood: NDArray[np.float64] = tempered[np.arange(len(given)), given] / tempered.sum(axis=1)
-    return likelihood
+def view(pi: NDArray[np.float64], sharpness: float) -> NDArray[np.float64]:
+    """What an annotator takes n images for, ``[n, K]``: the model's odds, to the power of ``sharpness``.
+
+    Between classes that the model holds for less probable than ``RULED_OUT`` the odds stay: who errs where an image is
+    hard errs between the classes that it may be.
+    """
+    possible = np.maximum(pi, RULED_OUT)
+    blurred: NDArray[np.float64] = pi / (np.sqrt(possible) if sharpness == 0.5 else possible ** (1 - sharpness))
+    blurred /= blurred.sum(axis=1, keepdims=True)
+    return blurred
 
 
 def slip_error(pi: NDArray[np.float64], sharpness: float) -> float:
     """Return how often an annotator of this sharpness errs on images of these posteriors ``[n, K]``."""
-    tempered = _tempered(pi, sharpness)
-    return float(1 - (np.einsum("nk,nk->n", pi, tempered) / tempered.sum(axis=1)).mean())
-
-
-def _tempered(pi: NDArray[np.float64], sharpness: float) -> NDArray[np.float64]:
-    tempered: NDArray[np.float64] = np.sqrt(pi) if sharpness == 0.5 else pi**sharpness
-    return tempered
+    return float(1 - np.einsum("nk,nk->n", pi, view(pi, sharpness)).mean())

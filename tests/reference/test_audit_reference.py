@@ -72,7 +72,8 @@ def test_the_scores_are_bayes_rule_row_by_row(case: Case, weight: float, sharpne
         g, predicted = given[i], max(range(K), key=lambda y: p[i, y])
         pi = [p[i, y] * ratio[y] * factors[predicted, y] for y in range(K)]
         pi = [value / sum(pi) for value in pi]
-        slip = pi[g] ** sharpness / sum(value**sharpness for value in pi)
+        view = seen_by_annotator(pi, sharpness)
+        slip = sum(view[h] * transition[h, g] for h in range(K))
         joint = {y: pi[y] * ((1 - weight) * transition[y, g] + weight * slip) for y in range(K)}
         right = joint.pop(g)
         wrong = sum(joint.values())
@@ -84,6 +85,12 @@ def test_the_scores_are_bayes_rule_row_by_row(case: Case, weight: float, sharpne
         assert rows.suggested[i] == max(joint, key=joint.__getitem__)
 
 
+def seen_by_annotator(pi: list[float] | NDArray[np.float64], sharpness: float) -> list[float]:
+    """Odds to the power of the sharpness; below a hundredth they are the model's own."""
+    blurred = [p**sharpness if p > 0.01 else 0.01**sharpness * p / 0.01 for p in pi]
+    return [value / sum(blurred) for value in blurred]
+
+
 def test_the_fit_of_both_channels_is_where_expectation_maximisation_rests() -> None:
     """A round of EM written out row by row, class by class and channel by channel, leaves the fitted model in place."""
     rng = np.random.default_rng(4)
@@ -92,9 +99,10 @@ def test_the_fit_of_both_channels_is_where_expectation_maximisation_rests() -> N
     p = np.exp(-0.5 * (x[:, None] + rng.standard_normal((n, 1)) - 2.0 * np.arange(K)) ** 2)
     p /= p.sum(axis=1, keepdims=True)
     true = (rng.random(n)[:, None] > p.cumsum(axis=1)).sum(axis=1).clip(0, K - 1)
-    tempered = np.sqrt(p) / np.sqrt(p).sum(axis=1, keepdims=True)
-    slips = (rng.random(n)[:, None] > tempered.cumsum(axis=1)).sum(axis=1).clip(0, K - 1)
-    given = np.where(rng.random(n) < 0.5, slips, np.where(rng.random(n) < 0.2, true ^ 1, true))
+    views = np.array([seen_by_annotator(row, 0.5) for row in p])
+    slips = (rng.random(n)[:, None] > views.cumsum(axis=1)).sum(axis=1).clip(0, K - 1)
+    taken_for = np.where(rng.random(n) < 0.5, slips, true)
+    given = np.where(rng.random(n) < 0.2, taken_for ^ 1, taken_for)
     groups = SimilarityGroups.from_lists([f"c{i}" for i in range(K)], [["c0", "c1"], ["c2", "c3"]])
     noise = fit_noise_model(Evidence.checked(p, given, groups))
     assert noise.weight > 0
@@ -103,12 +111,13 @@ def test_the_fit_of_both_channels_is_where_expectation_maximisation_rests() -> N
     slipped = 0.0
     for i in range(n):
         g = given[i]
-        slip = pi[i, g] ** noise.sharpness / sum(pi[i, y] ** noise.sharpness for y in range(K))
+        view = seen_by_annotator(pi[i], noise.sharpness)
+        slip = sum(view[h] * noise.transition[h, g] for h in range(K))
         by_confusion = [(1 - noise.weight) * pi[i, y] * noise.transition[y, g] for y in range(K)]
         likelihood = sum(by_confusion) + noise.weight * slip
         slipped += noise.weight * slip / likelihood
         for y in range(K):
-            counts[y, g] += by_confusion[y] / likelihood
+            counts[y, g] += (by_confusion[y] + noise.weight * view[y] * noise.transition[y, g]) / likelihood
     free = groups.membership & ~np.eye(K, dtype=bool)
     families = [
         uniform_transition(counts), pooled_transition(counts, free), grouped_transition(counts, free | noise.standouts)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from audit.evidence import Evidence
 from audit.fit import fit_noise_model
-from audit.noise_model import NoiseModel
+from audit.noise_model import NoiseModel, view
 from audit.reference import AuditResult, audit_reference
 from models.groups import SimilarityGroups
 
@@ -17,10 +17,9 @@ WEIGHT, SHARPNESS = 0.6, 0.5
 
 def slipping(upload: Any, rng: np.random.Generator) -> NDArray[np.intp]:
     """Labels of which a share comes from someone who sees less sharply, whatever the true class is."""
-    tempered = upload.probabilities**SHARPNESS
-    tempered /= tempered.sum(axis=1, keepdims=True)
-    slips = (rng.random(len(tempered))[:, None] > tempered.cumsum(axis=1)).sum(axis=1).clip(0, tempered.shape[1] - 1)
-    return np.where(rng.random(len(tempered)) < WEIGHT, slips, upload.given)
+    views = view(upload.probabilities, SHARPNESS)
+    slips = (rng.random(len(views))[:, None] > views.cumsum(axis=1)).sum(axis=1).clip(0, views.shape[1] - 1)
+    return np.where(rng.random(len(views)) < WEIGHT, slips, upload.given)
 
 
 @pytest.fixture(scope="module")
