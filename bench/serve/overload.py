@@ -35,7 +35,7 @@ def main() -> None:
         }
         goodput: dict[str, list[float]] = {name: [] for name in arms}
         rejected: dict[str, list[float]] = {name: [] for name in arms}
-        longest: dict[str, float] = dict.fromkeys(arms, 0)
+        waits: dict[str, dict[int, float]] = {name: {200: 0, 503: 0} for name in arms}
         memory: dict[str, list[int]] = {name: [] for name in arms}
         for _ in range(ROUNDS):
             for name, server in arms.items():
@@ -45,14 +45,16 @@ def main() -> None:
                 assert set(storm.statuses) <= {200, 503}, storm.statuses
                 goodput[name].append(storm.rate / peak.rate)
                 rejected[name].append(storm.statuses[503] / storm.seconds)
-                longest[name] = max(longest[name], *(answer.seconds for answer in storm.answers))
+                for answer in storm.answers:
+                    waits[name][answer.status] = max(waits[name][answer.status], answer.seconds)
                 memory[name].append(server.resident_bytes())
     for name in arms:
         growth = memory[name][-1] / memory[name][0] - 1
         rounds = ", ".join(f"{each:.2f}" for each in sorted(goodput[name]))
         print(
             f"{name}: goodput {median(goodput[name]):.2f} of the peak (aim >= {LEAST_GOODPUT}; rounds {rounds}), "
-            f"{median(rejected[name]):.0f} 503s a second; longest wait {longest[name]:.2f} s (bound {DEADLINE}); "
+            f"{median(rejected[name]):.0f} 503s a second; longest wait for an answer "
+            f"{waits[name][200]:.2f} s, for a 503 {waits[name][503]:.2f} s (bound {DEADLINE}); "
             f"resident {memory[name][-1] / 1e6:.0f} MB, {growth:+.1%} since the first storm (bound {MOST_GROWTH:.0%})"
         )
 
