@@ -179,7 +179,7 @@ def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_])
             # The change of scale alone may explain as much: better than one rate, with the same classes confusable.
             if fit.merit > best.merit and fit.merit > fit_candidate(rows, "uniform", np.zeros_like(free)).merit:
                 best, confusable = fit, free | alone
-    evident = [free for free in distinct if is_evident(upload.anchors, free)]
+    evident = [free for free in distinct if is_evident(upload.anchors, free, named)]
     if best.free.any() or not evident:
         return best, confusable
     # A model that is too sure of its own answers explains any label; its most confident answers still show the noise.

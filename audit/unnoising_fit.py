@@ -121,9 +121,13 @@ def fit_candidate(
     )
 
 
-def is_evident(anchors: NDArray[np.float64], free: NDArray[np.bool_]) -> bool:
-    """Whether so many anchors ``[predicted, given]`` lie in ``free`` pairs that it can't be the model's doubt."""
-    return bool(anchors[free].sum() >= EVIDENT_SHARE * anchors.sum()) and bool(free.any())
+def is_evident(anchors: NDArray[np.float64], free: NDArray[np.bool_], named: NDArray[np.bool_]) -> bool:
+    """Whether so many anchors ``[predicted, given]`` lie in ``free`` pairs that it can't be the model's doubt.
+
+    A pair that nobody ``named`` was looked for where anchors are: one of them doesn't count.
+    """
+    found = anchors[free].sum() - (free & ~named).sum()
+    return bool(found >= EVIDENT_SHARE * anchors.sum() and free.any())
 
 
 def _expected(
