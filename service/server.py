@@ -27,7 +27,7 @@ class DrainingServer(uvicorn.Server):
                 host=host,
                 port=port,
                 http="httptools",
-                loop="uvloop",
+                loop="asyncio",  # uvloop accepts one new connection a turn: a storm of them waits for seconds
                 ws="none",
                 lifespan="on",
                 log_config=None,

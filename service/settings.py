@@ -109,9 +109,9 @@ class Settings(BaseSettings):
     access_log: Literal["off", "errors", "all"] = "errors"
     """Which requests to log: `errors` are those answered with 400 and above, or slower than a second."""
 
-    drain_seconds: float = Field(default=0, ge=0)
+    drain_seconds: float = Field(default=1, ge=0)
     """How long to go on serving once the server is told to stop, while `/readyz` tells load balancers to look
-    elsewhere."""
+    elsewhere. With 0, requests that were sent but not yet read are cut off."""
     shutdown_seconds: int = Field(default=20, ge=0)
     """How long requests under way may then take to finish."""
 

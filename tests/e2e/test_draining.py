@@ -1,6 +1,7 @@
 """Told to stop, a server goes on for a while, and says that it will."""
 
 import signal
+import socket
 from typing import Any
 
 
@@ -19,9 +20,14 @@ def test_a_draining_server_answers_but_is_not_ready(lookalike: Any, kit: Any, se
         assert process.wait(60) == 0
 
 
-def test_the_draining_ends_by_itself(lookalike: Any, serving: Any) -> None:
-    """After the time for it the server ends as it does without."""
-    process = lookalike.process("serve", "--port", "0", settings={"LOOKALIKE_DRAIN_SECONDS": "0.2"})
-    with serving(process):
-        process.send_signal(signal.SIGTERM)
+def test_a_request_half_sent_before_the_signal_is_answered(lookalike: Any, kit: Any, serving: Any) -> None:
+    """With the settings as they come: what had not arrived whole at SIGTERM is answered, and then the server ends."""
+    process = lookalike.process("serve", "--port", "0")
+    with serving(process) as (client, _):
+        picture = kit.image(0).read_bytes()
+        with socket.create_connection((client.base_url.host, client.base_url.port), timeout=60) as connection:
+            connection.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n")
+            process.send_signal(signal.SIGTERM)
+            connection.sendall(b"Content-Length: %d\r\n\r\n" % len(picture) + picture)
+            assert connection.recv(1024).startswith(b"HTTP/1.1 200 ")
         assert process.wait(60) == 0
