@@ -14,6 +14,8 @@ from service.access.rates import Rates
 from service.body_guard import BodyGuard
 from service.description import describe
 from service.oip import infer, metadata, repository
+from service.pages import audit, home, static_files
+from service.pages import classify as classify_page
 from service.routes import audits, classify, health, metrics, models, reviews
 from service.services import Services
 from service.telemetry.access_log import AccessLog
@@ -38,9 +40,9 @@ def create_app(services: Services) -> FastAPI:
     # What is added last comes first: nothing is refused, nor fails, that is not seen.
     app.add_middleware(Observed, traffic=services.traffic, access_log=AccessLog(settings.access_log))
     # Routes are tried one after the other: those that are called by far the most come first.
-    routers = [
-        each.router for each in (classify, infer, health, metrics, models, audits, reviews, metadata, repository)
-    ]
+    interface = (classify, infer, health, metrics, models, audits, reviews, metadata, repository)
+    pages = (home, audit, classify_page, static_files)
+    routers = [each.router for each in (*interface, *pages)]
     for router in routers:
         app.include_router(router)
     app.state.methods = _methods(routers)

@@ -1,6 +1,6 @@
 """Errors to answers: one table from exception to status and code, as problem details (RFC 9457).
 
-Below ``/v2`` they are worded as the Open Inference Protocol does.
+Below ``/v2`` they are worded as the Open Inference Protocol does; whoever goes to a page with a browser gets a page.
 """
 
 import errno
@@ -35,6 +35,7 @@ from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError
 from service.jobs.quotas import QuotaError
 from service.oip import errors as oip
+from service.pages.error_page import error_page, wants_page
 from service.routed_path import routed_path
 from service.telemetry.request_id import REQUEST_ID
 
@@ -104,20 +105,22 @@ def problem(status: int, code: str, detail: str, headers: dict[str, str] | None 
     return JSONResponse(document.model_dump(), status, headers, media_type="application/problem+json")
 
 
-def answer(scope: Scope, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """An error in the form that the path of a request promises; its code is left in the scope, for the log."""
+def answer(scope: Scope, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """An error in the form that a request can read; its code is left in the scope, for the log."""
     scope[CODE] = code
     if oip.speaks_oip(routed_path(scope)):
         return oip.error(status, detail, headers)
+    if wants_page(scope):
+        return error_page(scope, status, detail, REQUEST_ID.get(), headers)
     return problem(status, code, detail, headers)
 
 
-def unexpected(scope: Scope) -> JSONResponse:
+def unexpected(scope: Scope) -> Response:
     """What is said of an exception that nobody expected: what went wrong inside is for the log alone."""
     return answer(scope, 500, "internal", "the service failed at this request; its log says why")
 
 
-async def _expected(request: Request, error: Exception) -> JSONResponse:
+async def _expected(request: Request, error: Exception) -> Response:
     if isinstance(error, ImageError):
         return answer(request.scope, _IMAGE_STATUS.get(error.code, 422), error.code, str(error))
     for kind in type(error).__mro__:
@@ -128,13 +131,13 @@ async def _expected(request: Request, error: Exception) -> JSONResponse:
     raise error  # missing in the table: a defect, for the log
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     return answer(request.scope, 422, "invalid_request", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, BodyRefusedError):
         code = error.code
@@ -147,7 +150,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return answer(request.scope, error.status_code, code, str(error.detail), headers)
 
 
-async def _storage(request: Request, error: Exception) -> JSONResponse:
+async def _storage(request: Request, error: Exception) -> Response:
     assert isinstance(error, OSError)
     if error.errno not in _NO_ROOM:
         raise error

@@ -31,6 +31,9 @@ _STARTS: tuple[tuple[str, frozenset[str] | None, Need], ...] = (
     ("/v1/audits", None, "audit"),
     ("/v2/repository", None, "admin"),  # load and unload
     ("/v2", None, "classify"),
+    ("/audits", None, "audit"),
+    ("/classify", None, "classify"),
+    ("/static", None, "free"),  # the same files for everybody
     ("/metrics", None, "admin"),  # also on loopback: behind a proxy on this machine everybody comes from there
     ("/docs", None, "key"),
     ("/redoc", None, "key"),

@@ -1,9 +1,8 @@
-"""The front door, liveness and readiness."""
+"""Liveness and readiness."""
 
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
 from service.routes.examples import answers
@@ -26,12 +25,6 @@ class Readiness(BaseModel):
     """What the models run on: ``cpu`` or ``cuda``."""
     models: dict[str, list[str]]
     """The versions of each model, oldest first."""
-
-
-@router.get("/", response_class=RedirectResponse, status_code=307)
-async def front_door() -> str:
-    """Lead a browser to the page that describes the interface."""
-    return "/docs"
 
 
 @router.get("/healthz", responses=answers("alive"))

@@ -34,7 +34,6 @@ CALLS = [
     ("get", f"{AUDIT}/events", None),
     ("get", f"{AUDIT}/export", None),
     ("get", "/metrics", None),
-    ("get", "/", None),
     ("get", f"{AUDIT}/rows/{{row}}/image", None),
     ("delete", AUDIT, None),
 ]

@@ -1,0 +1,17 @@
+"""The page of one audit: its progress while it runs, then its report."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from service.pages.rendering import page
+from service.routes.parameters import AuditId
+from service.services import UseServices
+
+router = APIRouter(prefix="/audits", include_in_schema=False)
+
+
+@router.get("/{audit_id}")
+async def audit(request: Request, audit_id: AuditId, services: UseServices) -> Response:
+    """Show where an audit stands, or what came of it."""
+    state = await run_in_threadpool(services.audits.state, audit_id)
+    return page(request, "report.html" if state.status == "succeeded" else "progress.html", audit=state)

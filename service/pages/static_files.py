@@ -1,0 +1,71 @@
+"""What the pages load: style sheets, modules and pictures, kept in memory and addressed by what is in them.
+
+Every address has the digest of all files, so that a browser may keep them for good, and modules that import each other
+by relative names are always of one edition.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+FOLDER = Path(__file__).parent / "static"
+PREFIX = "/static"
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+_FOR_GOOD, _NOT_AT_ALL = "public, max-age=31536000, immutable", "no-store"
+
+router = APIRouter(prefix=PREFIX, include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class StaticFile:
+    """A file as it is answered."""
+
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def _load(folder: Path) -> dict[str, StaticFile]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _TYPES:
+            content = path.read_bytes()
+            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            found[path.relative_to(folder).as_posix()] = StaticFile(content, _TYPES[path.suffix], etag)
+    return found
+
+
+FILES = _load(FOLDER)
+"""By their names below the folder; nothing that is not in here is ever answered."""
+EDITION = hashlib.sha256("".join(name + file.etag for name, file in FILES.items()).encode()).hexdigest()[:16]
+"""Names all of them as they are now."""
+
+
+def address(name: str) -> str:
+    """Where a file is found; raises ``KeyError`` for one that there is not."""
+    FILES[name]
+    return f"{PREFIX}/{EDITION}/{name}"
+
+
+@router.get("/{edition}/{name:path}")
+def static_file(edition: str, name: str, request: Request) -> Response:
+    """Answer a file, for good; under the address of another edition what there is now, to be kept by nobody."""
+    file = FILES.get(name)
+    if file is None:
+        raise HTTPException(404)
+    headers = {
+        "Cache-Control": _FOR_GOOD if edition == EDITION else _NOT_AT_ALL,
+        "ETag": file.etag,
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if request.headers.get("if-none-match") == file.etag:
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, media_type=file.media_type, headers=headers)
