@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
 from models.repository import SHIPPED
@@ -154,6 +155,16 @@ def kit() -> Kit:
         for image in sorted((path / "images").iterdir()):
             archive.write(image, image.name)
     return Kit(path, buffer.getvalue())
+
+
+@pytest.fixture(scope="session")
+def lying_parquet() -> bytes:
+    """A Parquet file that says of a page that it has -18 values, upon which polars ends its process."""
+    buffer = io.BytesIO()
+    pl.DataFrame({"label": ["Shirt", "Coat", None]}).write_parquet(buffer, compression="uncompressed")
+    honest, lying = b",\x15\x06\x15\x10", b",\x15\x23\x15\x10"  # Thrift: number of values 3 or -18, encoding 8
+    assert buffer.getvalue().count(honest) == 1
+    return buffer.getvalue().replace(honest, lying)
 
 
 @pytest.fixture(scope="session")

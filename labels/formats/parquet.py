@@ -1,33 +1,31 @@
-"""Parquet, through polars."""
+"""Parquet, through polars in a process of its own (``labels.formats.unpack_parquet`` says why)."""
 
+import errno
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import polars as pl
 
 from labels.errors import LabelFileError
+from labels.formats import unpack_parquet
 from labels.formats.reading import Reading
-from labels.formats.table_limits import MAX_PARQUET_CELLS, check_cells, check_columns
 
 
 def read_parquet(path: Path) -> Reading:
-    """Read one Parquet file with the types it has; raises ``LabelFileError`` for one that is damaged or too large."""
-    try:
-        frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)  # a name may contain [ or =
-        columns = len(frame.collect_schema())
-        check_columns(columns)
-        check_cells(frame.select(pl.len()).collect().item(), columns, MAX_PARQUET_CELLS)
-        table = frame.collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise LabelFileError("the file is not a Parquet file that can be read: write it again, or use CSV") from error
-    _check_years(table)
-    return Reading(table, "parquet")
+    """Read one Parquet file with the types it has; raises ``LabelFileError`` for one that is damaged or too large.
 
-
-def _check_years(table: pl.DataFrame) -> None:
-    """Refuse dates that neither text nor Python can hold; polars panics when it writes them."""
-    for column in table.iter_columns():
-        if isinstance(column.dtype, pl.Date | pl.Datetime):
-            years = column.drop_nulls().dt.year()  # null for a date beyond polars' own calendar
-            if not years.is_between(1, 9999).fill_null(value=False).all():
-                name = column.name[:80]
-                raise LabelFileError(f"the column {name!r} holds dates outside the years 1 to 9999: leave it out")
+    The unpacked table goes through a temporary file; raises ``OSError`` where there is no room for it.
+    """
+    # -P: a folder called labels, where the command is run, is not this package.
+    command = [sys.executable, "-P", "-m", unpack_parquet.__name__, str(path.absolute())]
+    with tempfile.NamedTemporaryFile() as answer:
+        done = subprocess.run(command, stdout=answer, stderr=subprocess.PIPE, check=False)  # noqa: S603 - no shell
+        if done.returncode == unpack_parquet.REFUSED:
+            raise LabelFileError(Path(answer.name).read_text())
+        if done.returncode < 0:
+            raise LabelFileError(unpack_parquet.DAMAGED)
+        if done.returncode > 0:
+            raise OSError(errno.EIO, done.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+        return Reading(pl.read_ipc(answer.name), "parquet")

@@ -5,6 +5,7 @@ from labels.errors import LabelFileError
 MAX_COLUMNS = 10_000
 MAX_TEXT_CELLS = 200_000_000  # CSV, TSV and JSONL: each cell costs some 16 to 60 bytes
 MAX_PARQUET_CELLS = 2_000_000_000
+MAX_PARQUET_BYTES = 16 * 2**30  # with every text written out on each of its rows
 MAX_ROWS = 50_000_000
 MAX_JSON_BYTES = 256 * 2**20  # a document is parsed in one piece
 MAX_JSON_VALUES = 20_000_000  # each costs some 30 to 250 bytes

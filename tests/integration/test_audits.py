@@ -232,6 +232,17 @@ def test_dates_beyond_the_calendar_are_refused_by_name(service: Any, kit: Any) -
     assert "'taken'" in state["error"]
 
 
+def test_a_hostile_parquet_file_costs_one_attempt(service: Any, kit: Any, lying_parquet: bytes) -> None:
+    """A Parquet file at which polars ends its process is refused at once, by name; the worker is the same as before."""
+    service.audit("image,label\n000.png,Coat\n001.png,Trouser\n", kit.archive)
+    worker = service.services.audits._runner.pid
+    answer = service.submit(lying_parquet, kit.archive, labels_name="labels.parquet")
+    state = service.ended(answer.headers["Location"])
+    assert state["status"] == "failed"
+    assert "labels.parquet: the file is not a Parquet file that can be read" in state["error"]
+    assert service.services.audits._runner.pid == worker
+
+
 def test_suggestions_leave_a_column_of_original_labels_to_be_read(service: Any, kit: Any) -> None:
     """An input column ``original_label`` is not lost when suggestions are exported under that name."""
     location = service.audit("image,label,original_label\n000.png,Coat,first\n001.png,Trouser,second\n", kit.archive)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 from pathlib import Path
 
 import numpy as np
@@ -81,22 +80,6 @@ def test_jsonl_values_are_not_altered(tmp_path: Path) -> None:
     assert table["flag"].to_list() == [True, False]
 
 
-def test_parquet_types(tmp_path: Path) -> None:
-    """Labels in any Parquet type read as text; whole numbers that pandas made floats have no .0."""
-    categories = pl.Series("label", ["x", "y", None], dtype=pl.Categorical)
-    for values, expected in [
-        (pl.Series("label", [1.0, None, 3.0]), ["1", None, "3"]),
-        (pl.Series("label", [1, 2, 3], dtype=pl.Int8), ["1", "2", "3"]),
-        (pl.Series("label", [0.5, 1.0, None]), ["0.5", "1.0", None]),
-        (categories, ["x", "y", None]),
-    ]:
-        path = tmp_path / "odd [name]*.parquet"
-        values.to_frame().write_parquet(path)
-        label_file = read_label_file(path)
-        assert label_file.given == expected
-        assert label_file.table["label"].dtype == values.dtype
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message", "row"),
     [
@@ -158,22 +141,6 @@ def test_sparse_columns_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "more than 50000 cells (209 rows so far" in str(refusal(file(tmp_path, "a.jsonl", "\n".join(lines))))
     lines = [f'{{"c{i}":1}}' for i in range(240)]
     assert "more than 50000 cells" in str(refusal(file(tmp_path, "a.jsonl", "\n".join(lines))))
-
-
-def test_damaged_parquet(tmp_path: Path) -> None:
-    """A Parquet file with any byte damaged is refused or read, and never takes the process down."""
-    path = tmp_path / "a.parquet"
-    pl.DataFrame({"label": ["a", "b"] * 50, "x": range(100)}).write_parquet(path)
-    whole = path.read_bytes()
-    rng = random.Random(3)
-    for _ in range(60):
-        damaged = bytearray(whole)
-        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        path.write_bytes(damaged)
-        try:
-            read_label_file(path)
-        except LabelFileError:
-            continue
 
 
 def test_trusted(tmp_path: Path) -> None:
