@@ -4,14 +4,18 @@ import math
 import time
 from ipaddress import IPv6Address
 from typing import NamedTuple
+from urllib.parse import quote
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.caller import ANYBODY, Caller
 from service.access.keyring import Keyring
+from service.access.own_pages import is_from_own_page, key_in_cookie
 from service.access.rates import Rates
 from service.access.scopes import Need, needed
 from service.errors import answer
+from service.pages.error_page import wants_page
 from service.routed_path import routed_path
 
 _WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE = 1.0, 20
@@ -29,6 +33,9 @@ class _Refusal(NamedTuple):
 class Gate:
     """ASGI middleware: asks for keys by the bearer scheme (RFC 6750), and leaves the caller in the request's state.
 
+    A browser keeps the key in a cookie (``service.pages.sign_in``); one without it that goes to a page is led to where
+    it can sign in.
+
     Wrong keys are counted by address, and only they suffer for it: a key is too long to be guessed, so a right one is
     let in however many wrong ones came from the same address.
     """
@@ -45,7 +52,7 @@ class Gate:
             if need != "free":
                 caller = self._admit(need, scope)
                 if isinstance(caller, _Refusal):
-                    await answer(scope, *caller)(scope, receive, send)
+                    await _refuse(scope, caller)(scope, receive, send)
                     return
                 scope.setdefault("state", {})["caller"] = caller
         elif scope["type"] == "websocket":  # there are none; should there be some, they need rules of their own
@@ -69,7 +76,12 @@ class Gate:
     def _bearer(self, keyring: Keyring, scope: Scope) -> Caller | _Refusal:
         sent = [value for name, value in scope["headers"] if name == b"authorization"]
         scheme, _, secret = sent[0].partition(b" ") if len(sent) == 1 else (b"", b"", b"")
-        if scheme.lower() != b"bearer":
+        kept = None if sent else key_in_cookie(scope)
+        if kept is not None:
+            if not is_from_own_page(scope):
+                return _Refusal(403, "foreign_page", "a page of another origin may not use the key of this browser", {})
+            secret = kept
+        elif scheme.lower() != b"bearer":
             return _Refusal(401, "key_missing", "send a key, once: `Authorization: Bearer lk_...`", _challenge())
         caller = keyring.caller(secret.strip())
         if caller is not None:
@@ -78,6 +90,15 @@ class Gate:
         if wait:
             return _too_often("wrong keys", wait)
         return _Refusal(401, "key_invalid", "the key is unknown, expired or revoked", _challenge("invalid_token"))
+
+
+def _refuse(scope: Scope, refusal: _Refusal) -> ASGIApp:
+    """The answer to who gets no further: a browser on its way to a page is led to where it can sign in."""
+    if refusal.status != 401 or not wants_page(scope):
+        return answer(scope, *refusal)
+    query = scope["query_string"].decode("latin-1")
+    wanted = quote(routed_path(scope)) + (f"?{query}" if query else "") if scope["method"] == "GET" else "/"
+    return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
 
 
 def _address(scope: Scope) -> str:

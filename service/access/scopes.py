@@ -19,6 +19,8 @@ _WHOLE: dict[str, Need] = {
     "/": "key",
     "/healthz": "free",
     "/readyz": "free",
+    "/sign-in": "free",
+    "/sign-out": "free",
     "/v2/health/live": "free",
     "/v2/health/ready": "free",
     "/v2/repository/index": "classify",
@@ -36,7 +38,6 @@ _STARTS: tuple[tuple[str, frozenset[str] | None, Need], ...] = (
     ("/static", None, "free"),  # the same files for everybody
     ("/metrics", None, "admin"),  # also on loopback: behind a proxy on this machine everybody comes from there
     ("/docs", None, "key"),
-    ("/redoc", None, "key"),
     ("/openapi.json", None, "key"),
 )
 """The first that fits counts. The methods are those it is about; None: all."""

@@ -5,12 +5,14 @@ by relative names are always of one edition.
 """
 
 import hashlib
+import importlib.resources
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-FOLDER = Path(__file__).parent / "static"
+_FOLDER = Path(__file__).parent / "static"
+_SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 PREFIX = "/static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -32,18 +34,15 @@ class StaticFile:
     etag: str
 
 
-def _load(folder: Path) -> dict[str, StaticFile]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _TYPES:
-            content = path.read_bytes()
-            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-            found[path.relative_to(folder).as_posix()] = StaticFile(content, _TYPES[path.suffix], etag)
-    return found
+def _read(name: str, content: bytes) -> StaticFile:
+    return StaticFile(content, _TYPES[Path(name).suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
-FILES = _load(FOLDER)
-"""By their names below the folder; nothing that is not in here is ever answered."""
+_bundled = importlib.resources.files("fastapi_offline") / "static"
+FILES = {path.name: _read(path.name, path.read_bytes()) for path in sorted(_FOLDER.iterdir())} | {
+    name: _read(name, (_bundled / name).read_bytes()) for name in _SWAGGER
+}
+"""By their names; nothing that is not in here is ever answered."""
 EDITION = hashlib.sha256("".join(name + file.etag for name, file in FILES.items()).encode()).hexdigest()[:16]
 """Names all of them as they are now."""
 
@@ -54,7 +53,7 @@ def address(name: str) -> str:
     return f"{PREFIX}/{EDITION}/{name}"
 
 
-@router.get("/{edition}/{name:path}")
+@router.get("/{edition}/{name}")
 def static_file(edition: str, name: str, request: Request) -> Response:
     """Answer a file, for good; under the address of another edition what there is now, to be kept by nobody."""
     file = FILES.get(name)
