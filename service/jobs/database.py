@@ -1,5 +1,6 @@
 """The ledger's database: SQLite in the data folder, or PostgreSQL by URL; brought up to date by Alembic."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
@@ -14,6 +16,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.pool import QueuePool
 
 from models.errors import LookalikeError
+
+_log = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _PATIENCE = 30
@@ -55,22 +59,31 @@ def open_database(url: str | None, data_dir: Path) -> Engine:
 def migrate(engine: Engine) -> None:
     """Bring the tables up to date; several processes may call this at a time.
 
-    Raises ``DatabaseError`` where the tables are newer than this version of Lookalike, or can't be reached. A revision
-    only adds to what the version before it reads, so that old and new processes work side by side during an upgrade.
+    A revision leaves all that the code of the revision before it reads and writes as it is, so that old and new
+    processes work side by side during an upgrade, and the old version can be gone back to. Tables that are newer by one
+    revision are therefore left alone; raises ``DatabaseError`` where they are newer still, or can't be reached.
     """
     with unavailable_said(), engine.begin() as connection:
         one_at_a_time(connection, _MIGRATING)
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         config.attributes["connection"] = connection
+        newest = ScriptDirectory.from_config(config).get_current_head()
+        if newest is not None and _current(connection) == f"{int(newest) + 1:04}":
+            _log.warning("the tables are those of the next version of Lookalike: they are used as they are")
+            return
         try:
             command.upgrade(config, "head")
         except CommandError as error:
-            newest = ScriptDirectory.from_config(config).get_current_head()
             raise DatabaseError(
                 f"the database is newer than this version of Lookalike (which knows up to {newest}): upgrade "
                 "Lookalike, or restore the backup that was made before the upgrade"
             ) from error
+
+
+def _current(connection: Connection) -> str | None:
+    """The revision of the tables; None: there are none."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def one_at_a_time(connection: Connection, lock: int) -> None:
