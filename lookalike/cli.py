@@ -11,6 +11,7 @@ import service.access.cli
 import service.cli
 import service.clients.cli
 import training.cli
+import training.experiments.cli
 from lookalike.evaluate import evaluate
 from lookalike.import_model import import_model
 from lookalike.quantize_model import quantize_model
@@ -48,6 +49,7 @@ app.add_typer(lookalike.confidence_labels.app, name="confidence-labels")
 app.command()(training.cli.train)
 app.command()(training.cli.export)
 app.command()(training.cli.noise)
+app.command()(training.experiments.cli.experiment)
 app.command()(evaluate)
 
 

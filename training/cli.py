@@ -18,7 +18,10 @@ class Loss(StrEnum):
     pmse = "pmse"
     pfocal = "pfocal"
     ce = "ce"
+    ls = "ls"
     gce = "gce"
+    forward = "forward"
+    glc = "glc"
 
 
 class Protocol(StrEnum):
@@ -38,6 +41,7 @@ def train(
     noise: Annotated[str, typer.Option(help="none, asymmetric:R or symmetric:R.")] = "none",
     trusted: Annotated[int, typer.Option(min=0, help="Number of trusted samples, balanced over the classes.")] = 0,
     loss: Annotated[Loss, typer.Option(help="Log-projection (lp), or one of the losses beside it.")] = Loss.lp,
+    relaxation: Annotated[str, typer.Option(help="Of the projective losses: l2, l2:SCALE or none.")] = "l2",
     groups: Annotated[Path | None, typer.Option(help="Groups file; default: the data set's own groups.")] = None,
     confidence_labels: Annotated[Path | None, typer.Option(help="Confidence-label file.")] = None,
     protocol: Annotated[Protocol, typer.Option(help="How the trusted set is drawn.")] = Protocol.verified,
@@ -52,6 +56,7 @@ def train(
     from models.confidence_labels import read_confidence_labels
     from models.groups import read_groups
     from training.data import load_fashion_mnist
+    from training.losses.relaxed_targets import Relaxation
     from training.noise import Noise
     from training.recipe import load_recipe
     from training.run import Run
@@ -67,6 +72,7 @@ def train(
         loss=loss.value,
         confidence_labels=read_confidence_labels(confidence_labels) if confidence_labels else None,
         seed=seed,
+        relaxation=Relaxation.parse(relaxation),
     )
     data_set = load_fashion_mnist(data)
     if groups is not None:

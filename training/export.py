@@ -26,6 +26,7 @@ from training.data import DataSet
 from training.held_out import HeldOut, measure, run_graph
 from training.loop import normalise
 from training.losses import make_loss
+from training.losses.relaxed_targets import Relaxation
 from training.model_card import model_card
 from training.networks import ResNet
 from training.quantization import range_images, to_int8
@@ -137,7 +138,7 @@ def check_against_torch(network: nn.Module, session: onnxruntime.InferenceSessio
 
 
 def _provenance(run: Run, config: RunConfig) -> Provenance:
-    loss = make_loss(config.loss, config.confidence_labels)
+    loss = make_loss(config.loss, config.confidence_labels, Relaxation.parse(config.relaxation))
     return Provenance(
         data_set=config.data_set,
         training_samples=len(run.labels.index),
@@ -146,7 +147,7 @@ def _provenance(run: Run, config: RunConfig) -> Provenance:
         protocol=config.protocol,
         loss=config.loss,
         clamp=loss.clamp,
-        relaxation=loss.relaxation,
+        relaxation=str(loss.relaxation),
         recipe=config.recipe.model_dump(mode="json"),
         seed=config.seed,
         commit=config.commit,

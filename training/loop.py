@@ -1,7 +1,7 @@
 """The training loop."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from models.errors import LookalikeError
 from training.augmentation import augment
+from training.ema import Ema
 from training.recipe import Recipe
 from training.training_set import TrainingLabels
 
@@ -33,8 +34,9 @@ def train(
     *,
     generator: torch.Generator,
     device: torch.device,
+    evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> Iterator[dict[str, float]]:
-    """Train in place; yields the metrics of each epoch once it is over.
+    """Train in place; yields the metrics of each epoch once it is over, those of ``evaluate`` among them.
 
     ``images`` are normalised ``[N, C, H, W]``, in the order of ``labels``; the generator orders and augments them.
     """
@@ -51,6 +53,7 @@ def train(
         nesterov=True,
         weight_decay=recipe.weight_decay,
     )
+    ema = Ema(network, recipe.ema) if recipe.ema else None
     steps = len(batches) * recipe.epochs
     # A rise of exactly one step (0.2 of 5) makes OneCycleLR divide by zero.
     rise = 0.2 if steps > 5 else 0.4
@@ -82,11 +85,16 @@ def train(
                 value.backward()
                 optimizer.step()
                 schedule.step()
+                if ema is not None:
+                    ema.update(network)
                 total += (step_loss := value.item())
                 if not np.isfinite(step_loss):
                     raise DivergedError(f"the loss became {step_loss} in epoch {epoch}; try a lower learning_rate")
                 progress.update(task, advance=1, epoch=epoch, loss=step_loss)
-            yield {"epoch": epoch, "loss": total / len(batches), "seconds": time.perf_counter() - started}
+            metrics = {"epoch": epoch, "loss": total / len(batches), "seconds": time.perf_counter() - started}
+            yield metrics | (evaluate(network if ema is None else ema.network) if evaluate is not None else {})
+    if ema is not None:
+        network.load_state_dict(ema.network.state_dict())
 
 
 class Batches:

@@ -31,6 +31,8 @@ class Recipe(BaseModel):
     momentum: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
     """At the peak of the learning rate, and at its ends."""
     weight_decay: float = Field(ge=0)
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of the exponential moving average of the weights, which are then those of the run."""
     max_shift: int = Field(ge=0)
     """Pixels by which augmentation shifts an image."""
     mirror: bool

@@ -46,6 +46,8 @@ class RunConfig(BaseModel):
     protocol: Protocol
     trusted: int
     loss: LossName
+    relaxation: str = "l2"
+    """In the form of the command's ``--relaxation``."""
     recipe: Recipe
     pixel_mean: float
     """Mean of the training pixels, in [0, 255]."""

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from models.confidence_labels import ConfidenceLabels, ConfidenceLabelsError, from_groups
 from training.data import DataSet
 from training.loop import normalise, train
 from training.losses import LossName, make_loss
+from training.losses.relaxed_targets import L2, Relaxation
 from training.networks import ResNet
 from training.noise import Noise
 from training.recipe import Recipe
@@ -30,6 +32,7 @@ class RunChoices:
     confidence_labels: ConfidenceLabels | None
     """None: made from the data set's groups with the recipe's shares."""
     seed: int
+    relaxation: Relaxation = L2
 
 
 def train_run(run: Run, data: DataSet, recipe: Recipe, choices: RunChoices) -> Iterator[dict[str, float]]:
@@ -64,11 +67,12 @@ def train_run(run: Run, data: DataSet, recipe: Recipe, choices: RunChoices) -> I
         protocol=choices.protocol,
         trusted=choices.trusted,
         loss=choices.loss,
+        relaxation=str(choices.relaxation),
         recipe=recipe,
         pixel_mean=float(pixels.mean()),
         pixel_std=float(pixels.std()),
         seed=choices.seed,
-        commit=_commit(),
+        commit=commit(),
         libraries=library_versions(),
     )
     run.create(config, labels)
@@ -80,23 +84,26 @@ def train_run(run: Run, data: DataSet, recipe: Recipe, choices: RunChoices) -> I
     images = normalise(torch.from_numpy(pixels), config.pixel_mean, config.pixel_std)
     held_out = normalise(torch.from_numpy(data.images[data.split.validation]), config.pixel_mean, config.pixel_std)
     truth = torch.from_numpy(data.labels[data.split.validation])
-    loss = make_loss(choices.loss, confidence_labels)
-    for metrics in train(network, loss, images, labels, recipe, generator=generator, device=device):
-        accuracy = _accuracy(network, held_out.to(device), truth.to(device))
-        epoch = metrics | {"validation_accuracy": accuracy}
+    loss = make_loss(choices.loss, confidence_labels, choices.relaxation)
+
+    def watch(network: nn.Module) -> dict[str, float]:
+        return {"validation_accuracy": _accuracy(network, held_out.to(device), truth.to(device))}
+
+    for epoch in train(network, loss, images, labels, recipe, generator=generator, device=device, evaluate=watch):
         run.log(**epoch)
         yield epoch
     run.save(network.cpu())
 
 
-def _accuracy(network: ResNet, images: torch.Tensor, truth: torch.Tensor) -> float:
+def _accuracy(network: nn.Module, images: torch.Tensor, truth: torch.Tensor) -> float:
     network.eval()
     with torch.inference_mode():
         top = torch.cat([network(batch)[0].argmax(dim=1) for batch in torch.split(images, 1000)])
     return (top == truth).float().mean().item()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit of this code, or ``unknown``."""
     try:
         git = subprocess.run(
             ["git", "describe", "--always", "--dirty"],  # noqa: S607 - whichever git the person uses

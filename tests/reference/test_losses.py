@@ -14,6 +14,7 @@ from models.confidence_labels import ConfidenceLabels, from_groups
 from models.groups import SimilarityGroups
 from training.losses import LossName, make_loss
 from training.losses.log_projection import LogProjection
+from training.losses.relaxed_targets import Relaxation, RelaxationError
 
 PAIR = SimilarityGroups.from_lists("ab", ["ab"])
 OVERLAPPING = SimilarityGroups.from_lists("abcde", ["ab", "bc", "cde"])
@@ -72,6 +73,7 @@ SLOW = {
     "pmse": lambda t, p, _: sum((x - q) ** 2 for x, q in zip(t, p, strict=True)) / len(p),
     "pfocal": lambda t, p, _: -sum(x * (1 - q) ** 2 * math.log(q) for x, q in zip(t, p, strict=True)),
     "ce": lambda _, p, a: -math.log(p[a]),
+    "ls": lambda _, p, a: -sum((0.1 / len(p) + 0.9 * (b == a)) * math.log(q) for b, q in enumerate(p)),
     "gce": lambda _, p, a: (1 - p[a] ** 0.7) / 0.7,
 }
 """The other losses of one sample, from its relaxed target, its probabilities and its given class."""
@@ -200,14 +202,15 @@ def test_one_hot_log_projection_is_cross_entropy(seed: int, size: int) -> None:
     confidence = from_groups(SimilarityGroups.singletons("abcdef"[:size]))
     logits = torch.tensor(rng.normal(scale=4, size=(9, size)))
     values, gradients = [], []
-    for name in ("lp", "ce"):
+    for name in ("lp", "glc", "ce"):
         z = logits.clone().requires_grad_()
         value = make_loss(name, confidence)(z, labels, trusted)
         value.backward()
         values.append(value.item())
         gradients.append(z.grad)
-    assert values[0] == pytest.approx(values[1], rel=1e-12)
-    torch.testing.assert_close(gradients[0], gradients[1])
+    for value, gradient in zip(values, gradients, strict=True):
+        assert value == pytest.approx(values[-1], rel=1e-12)
+        torch.testing.assert_close(gradient, gradients[-1])
 
 
 def test_cross_entropy_takes_no_notice_of_trust() -> None:
@@ -219,3 +222,75 @@ def test_cross_entropy_takes_no_notice_of_trust() -> None:
     for trusted in (torch.ones(7, dtype=torch.bool), torch.zeros(7, dtype=torch.bool)):
         value = loss(torch.from_numpy(logits), torch.from_numpy(labels), trusted)
         assert value.item() == pytest.approx(slow)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.sampled_from(["forward", "glc"]))
+@settings(max_examples=50, deadline=None)
+def test_correction_is_cross_entropy_of_the_given_label(seed: int, size: int, name: Any) -> None:
+    """Forward correction and GLC have the gradient of -log P(given | x) = -log sum_b p_b P(given | true = b)."""
+    rng = np.random.default_rng(seed)
+    transition = rng.dirichlet(np.ones(size), size=size)  # [true, given]
+    columns = (transition / transition.sum(axis=0)).T
+    one_hot = tuple(map(tuple, np.eye(size).tolist()))
+    labels = ConfidenceLabels(
+        classes=tuple("abcdef"[:size]), untrusted=tuple(map(tuple, columns.tolist())), trusted=one_hot
+    )
+    given_classes, trusted = torch.from_numpy(rng.integers(0, size, 9)), torch.from_numpy(rng.random(9) < 0.5)
+    logits = torch.tensor(rng.normal(scale=3, size=(9, size)), requires_grad=True)
+    slow = torch.zeros((), dtype=torch.float64)
+    for z, a, known in zip(logits, given_classes.tolist(), trusted.tolist(), strict=True):
+        p = z.softmax(0)
+        seen = sum(p[b] * transition[b, a] for b in range(size))
+        slow = slow - (p[a].log() if known and name == "glc" else torch.as_tensor(seen).log()) / 9
+    (expected,) = torch.autograd.grad(slow, logits)
+    (gradient,) = torch.autograd.grad(make_loss(name, labels)(logits, given_classes, trusted), logits)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize(
+    ("scale", "inside", "shares"), [(1.0, "free", 0), (1.066, "free", 0), (1.2, "costs", 0.25), (1.38629, "costs", 0.6)]
+)
+def test_the_scale_says_how_much_a_label_is_believed(scale: float, inside: str, shares: float) -> None:
+    """Up to 1.066 the other class of the pair is free; beyond it, the label's own class must have a growing share."""
+    loss = LogProjection(from_groups(PAIR), Relaxation(scale))
+
+    def cost(own: float) -> float:
+        logits = torch.tensor([[own, 1 - own]], dtype=torch.float64).log()
+        return float(loss(logits, torch.tensor([0]), torch.tensor([False])))
+
+    assert (cost(1e-9) == 0) == (inside == "free")
+    assert cost(shares + 0.01) == 0
+    if shares:
+        assert cost(shares - 0.01) > 0
+
+
+@given(batches(), st.floats(0.1, 3))
+@settings(max_examples=30, deadline=None)
+def test_relaxation_is_its_formula(
+    batch: tuple[NDArray[Any], NDArray[Any], NDArray[Any], ConfidenceLabels], scale: float
+) -> None:
+    """Scaled relaxation makes each untrusted target scale ||t|| t, and none leaves it; trusted targets stay."""
+    logits, labels, trusted, confidence = batch
+    for relaxation in (Relaxation(scale), Relaxation(None)):
+        slow = 0.0
+        for z, a, known in zip(logits, labels, trusted, strict=True):
+            label = confidence.trusted[a] if known else confidence.untrusted[a]
+            norm = 1.0 if known or relaxation.scale is None else scale * math.sqrt(sum(t * t for t in label))
+            target = [norm * t for t in label]
+            product = sum(t * q for t, q in zip(target, softmax(z), strict=True))
+            slow += max(0.0, math.log(sum(t * t for t in target) / product)) / len(labels)
+        loss = make_loss("lp", confidence, relaxation)(*map(torch.from_numpy, (logits, labels, trusted)))
+        assert loss.item() == pytest.approx(slow, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("text", ["none", "l2", "l2:1.2", "l2:0.85"])
+def test_relaxation_is_written_as_it_is_read(text: str) -> None:
+    """What the command line takes is what provenance says."""
+    assert str(Relaxation.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "l1", "l2:", "l2:0", "l2:-1", "l2:nan"])
+def test_a_wrong_relaxation_is_refused_by_name(text: str) -> None:
+    """A relaxation that can't be understood is refused, quoting what was given."""
+    with pytest.raises(RelaxationError, match=f"relaxation '{text}'"):
+        Relaxation.parse(text)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.losses.relaxed_targets import at_least_float32
+from training.losses.relaxed_targets import Relaxation, at_least_float32
 
 Q = 0.7
 """The paper's exponent; towards 0 it is cross-entropy, at 1 the mean absolute error."""
@@ -14,7 +14,7 @@ class GeneralizedCrossEntropy(nn.Module):
     """``(1 - p[given]^q) / q``; takes no notice of who is trusted."""
 
     clamp = False
-    relaxation = "none"
+    relaxation = Relaxation(None)
 
     def forward(self, logits: Tensor, given: Tensor, trusted: Tensor) -> Tensor:  # noqa: ARG002 - the losses' interface
         """Mean over the batch."""

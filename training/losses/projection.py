@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.confidence_labels import ConfidenceLabels
-from training.losses.relaxed_targets import Relaxation, RelaxedTargets, at_least_float32
+from training.losses.relaxed_targets import L2, Relaxation, RelaxedTargets, at_least_float32
 
 
 class Projection(nn.Module):
@@ -12,7 +12,7 @@ class Projection(nn.Module):
 
     clamp = True
 
-    def __init__(self, confidence_labels: ConfidenceLabels, relaxation: Relaxation = "l2") -> None:
+    def __init__(self, confidence_labels: ConfidenceLabels, relaxation: Relaxation = L2) -> None:
         super().__init__()
         self.relaxation = relaxation
         self.targets = RelaxedTargets(confidence_labels, relaxation)

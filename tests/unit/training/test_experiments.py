@@ -1,0 +1,173 @@
+"""Tables that are trained cell by cell."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labels.splits import split
+from models.groups import SimilarityGroups
+from models.preprocessing import InputSpec
+from training.data import DataSet
+from training.experiments.cells import Cell, Result, Results, ResultsError
+from training.experiments.methods import ceiling, strong, swapped, trusted_alone, with_loss
+from training.experiments.table import Column, Row, Table
+from training.experiments.tables import STRONG, TABLES
+from training.experiments.train_cell import train_cell
+from training.noise import Noise
+from training.recipe import Recipe
+from training.training_set import TrainingLabels
+
+GROUPS = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
+CELL = Cell("lp", "asymmetric:0.4", 40, 0, "verified")
+TABLE = Table(
+    "",
+    "verified",
+    (Row("one", "lp", with_loss("lp")), Row("ceiling", "ceiling", ceiling, sees_flips=False)),
+    (Column("0.4", "asymmetric:0.4", 40, 2), Column("0", "asymmetric:0", 40, 1)),
+)
+
+
+def result(cell: Cell, accuracy: float) -> Result:
+    return Result(cell, accuracy, accuracy, accuracy, 1.0, 0.0, accuracy, 1.0, "quick", "abc")
+
+
+def drawn(ratio: float, trusted: int = 80) -> tuple[TrainingLabels, np.ndarray]:
+    truth = np.arange(800) % 4
+    noise = Noise("asymmetric", ratio)
+    rng = np.random.default_rng(0)
+    kept = TrainingLabels.draw(
+        np.arange(800), truth, GROUPS, noise=noise, trusted=trusted, protocol="verified", rng=rng
+    )
+    return kept, truth
+
+
+@pytest.fixture
+def data() -> DataSet:
+    """Four classes, each a bright column."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(480) % 4
+    images = rng.integers(0, 90, (480, 8, 8, 1)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 2 * label : 2 * label + 2] += 120
+    return DataSet(
+        "columns",
+        tuple("abcd"),
+        GROUPS,
+        InputSpec(height=8, width=8, channels=1, resize=8),
+        images,
+        labels,
+        split(labels, validation=40, reserve=40),
+        images[:80],
+        labels[:80],
+    )
+
+
+def test_a_cell_is_trained_and_measured(data: DataSet, make_recipe: Callable[..., Recipe]) -> None:
+    """A cell yields the three accuracies in their order, and the same ones again from the same seed."""
+    recipe = make_recipe(ema=0.9)
+    for row in STRONG.rows:
+        done = train_cell(replace(CELL, method=row.name), row.method, data, recipe, "tiny")
+        assert done.last <= done.best >= done.picked
+        assert [epoch["epoch"] for epoch in done.curve][:2] == [1, 2]
+    again = train_cell(replace(CELL, method=row.name), row.method, data, recipe, "tiny")
+    assert replace(again, seconds=0, curve=[]) == replace(done, seconds=0, curve=[])
+
+
+def test_most_flips_are_flipped_back() -> None:
+    """Where the trusted samples show that most labels are flipped, correction swaps them; where few are, it doesn't."""
+    for ratio, wrong in ((0.8, 0.2), (0.2, 0.2)):
+        labels, truth = drawn(ratio)
+        lesson = swapped(labels, truth, GROUPS, _recipe())
+        untrusted = ~lesson.labels.trusted
+        assert (lesson.labels.given != truth)[untrusted].mean() == pytest.approx(wrong, abs=0.03)
+        assert (lesson.labels.given == truth)[~untrusted].all()
+
+
+def test_strong_reads_rates_off_the_trusted_samples() -> None:
+    """A label's confidence is in the class that mostly bears it by the trusted samples, however many are flipped."""
+    labels, truth = drawn(0.8, trusted=400)
+    lesson = strong(labels, truth, GROUPS, _recipe())
+    z = torch.zeros(1, 4, requires_grad=True)
+    lesson.loss(z, torch.tensor([0]), torch.tensor([False])).backward()
+    assert z.grad is not None
+    assert z.grad[0].argmin() == 1
+    assert np.mean(lesson.notes["flip_rates"]) == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_baseline_sees_only_what_it_may() -> None:
+    """The ceiling alone sees true labels, and trusted samples alone are nothing but the trusted samples."""
+    labels, truth = drawn(0.5)
+    assert (ceiling(labels, truth, GROUPS, _recipe()).labels.given == truth).all()
+    alone = trusted_alone(labels, truth, GROUPS, _recipe()).labels
+    assert len(alone.given) == 80
+    assert (alone.given == truth[alone.index]).all()
+    assert (with_loss("ce")(labels, truth, GROUPS, _recipe()).labels.given == labels.given).all()
+
+
+def test_results_are_added_and_read_again(tmp_path: Path) -> None:
+    """A result is a line of JSON that is read back the same; a line that is none is named."""
+    file = Results(tmp_path / "deeper" / "t.jsonl")
+    assert file.read() == []
+    results = [result(replace(CELL, seed=seed), 0.5 + seed / 10) for seed in range(3)]
+    for each in results:
+        file.add(each)
+    assert file.read() == results
+    assert json.loads(file.path.read_text().splitlines()[1])["cell"]["seed"] == 1
+    with file.path.open("a") as lines:
+        lines.write('{"cell": 1}\n')
+    with pytest.raises(ResultsError, match=r"t\.jsonl: line 4 is no result"):
+        file.read()
+
+
+def test_a_cell_is_trained_by_one_and_once(tmp_path: Path) -> None:
+    """While one process has a cell no other gets it; when it is done nobody does; when it was dropped anybody does."""
+    one, other = (Results(tmp_path / "t.jsonl") for _ in range(2))
+    with one.claim(CELL) as mine, other.claim(CELL) as theirs, other.claim(replace(CELL, seed=1)) as free:
+        assert (mine, theirs, free) == (True, False, True)
+    with other.claim(CELL) as theirs:
+        assert theirs
+        other.add(result(CELL, 0.5))
+    with one.claim(CELL) as mine:
+        assert not mine
+
+
+def test_a_table_has_each_cell_once() -> None:
+    """Rows blind to flips have one cell a seed for all flip rates, and first seeds come before second ones."""
+    cells = [cell for cell, _ in TABLE.cells()]
+    assert len(cells) == len(set(cells))
+    assert [(cell.method, cell.noise, cell.seed) for cell in cells] == [
+        ("lp", "asymmetric:0.4", 0),
+        ("ceiling", "none", 0),
+        ("lp", "asymmetric:0", 0),
+        ("lp", "asymmetric:0.4", 1),
+        ("ceiling", "none", 1),
+    ]
+    for table in TABLES.values():
+        every = [cell for cell, _ in table.cells()]
+        assert len(every) == len(set(every)) > 8
+
+
+def test_a_table_says_what_is_missing() -> None:
+    """Markdown has mean and deviation over the seeds, says where some are missing, and leaves open what is."""
+    done = [
+        result(CELL, 0.9),
+        result(replace(CELL, seed=1), 0.92),
+        result(Cell("ceiling", "none", 40, 0, "verified"), 0.95),
+    ]
+    assert TABLE.markdown(done).splitlines() == [
+        "|  | 0 | 0.4 |",
+        "| --- | --- | --- |",
+        "| one | … | 91.00 ± 1.41 |",
+        "| ceiling | 95.00 | 95.00 (1 of 2) |",
+    ]
+
+
+def _recipe() -> Recipe:
+    from training.recipe import load_recipe
+
+    return load_recipe("quick")

@@ -1,0 +1,49 @@
+"""The command ``experiment``: train the cells of a table that are missing, and write it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Recipe = Annotated[str, typer.Option(help="Name of a recipe, or the path of a .toml file: how every cell is trained.")]
+
+
+def experiment(
+    name: Annotated[str, typer.Argument(help="strong-table, table1, table2 or table3.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of Fashion-MNIST; default: where it is installed.")] = None,
+    results: Annotated[
+        Path,
+        typer.Option(help="Folder of results, NAME.jsonl and NAME.md; cells that are in it are not trained again."),
+    ] = Path("docs/experiments"),
+    recipe: Recipe = "quick",
+    cells: Annotated[int | None, typer.Option(min=0, help="Stop after so many; 0 only writes the table.")] = None,
+) -> None:
+    """Train what a table lacks and write it as Markdown; several processes may work at one table."""
+    from training.data import load_fashion_mnist
+    from training.experiments.cells import Results
+    from training.experiments.table import ExperimentError
+    from training.experiments.tables import TABLES
+    from training.experiments.train_cell import train_cell
+    from training.recipe import load_recipe
+
+    if name not in TABLES:
+        raise ExperimentError(f"no experiment {name!r}; there are {', '.join(TABLES)}")
+    table, how, file = TABLES[name], load_recipe(recipe), Results(results / f"{name}.jsonl")
+    loaded, trained = None, 0
+    for cell, method in table.cells():
+        if trained == cells:
+            break
+        with file.claim(cell) as mine:
+            if not mine:
+                continue
+            loaded = loaded or load_fashion_mnist(data)
+            result = train_cell(cell, method, loaded, how, recipe)
+            file.add(result)
+        trained += 1
+        typer.echo(f"{cell}: {result.last:.4f} in {result.seconds:.0f} s", err=True)
+    text = table.markdown(file.read())
+    aside = file.path.with_suffix(".md.part")
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    aside.write_text(text)
+    aside.replace(file.path.with_suffix(".md"))
+    typer.echo(text, nl=False)

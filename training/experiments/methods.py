@@ -1,0 +1,103 @@
+"""The rows of a table: how each method learns from noisy labels and a trusted set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from models.audited_labels import count_labels, labels_from_counts, transition_from_counts
+from models.confidence_labels import ConfidenceLabels, from_groups
+from models.groups import SimilarityGroups
+from training.losses import LossName, make_loss
+from training.recipe import Recipe
+from training.training_set import TrainingLabels
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a network is taught: labels, a loss and a recipe."""
+
+    labels: TrainingLabels
+    loss: nn.Module
+    recipe: Recipe
+    head_on_trusted: bool = False
+    """Whether classes are told apart inside groups by a head fitted on the trusted samples afterwards."""
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+Method = Callable[[TrainingLabels, NDArray[np.int64], SimilarityGroups, Recipe], Lesson]
+"""From the labels, the truth (for the ceiling alone), the groups and the table's recipe."""
+
+
+def with_loss(name: LossName) -> Method:
+    """Train on the given labels by a loss, with the paper's confidence labels; trusted samples are not oversampled."""
+
+    def teach(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+        plain = recipe.model_copy(update={"trusted_share": 0.0})
+        return Lesson(labels, make_loss(name, from_groups(groups)), plain)
+
+    return teach
+
+
+def oversampled(name: LossName) -> Method:
+    """Do the same with the recipe's share of trusted samples in every batch."""
+
+    def teach(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+        return Lesson(labels, make_loss(name, from_groups(groups)), recipe)
+
+    return teach
+
+
+def swapped(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+    """Cross-entropy, trusted samples oversampled, each untrusted label replaced by the class that most likely bore it.
+
+    By what the trusted samples were labelled before: where most labels of a pair are flipped, they are flipped back.
+    """
+    counts = _counts(labels, groups)
+    likeliest = transition_from_counts(counts, groups).argmax(axis=0)
+    given = np.where(labels.trusted, labels.given, likeliest[labels.given])
+    return Lesson(replace(labels, given=given), make_loss("ce", from_groups(groups)), recipe, notes=_rates(counts))
+
+
+def trusted_alone(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+    """Cross-entropy on the trusted samples, with a quarter of the other methods' steps."""
+    rows = labels.trusted
+    alone = TrainingLabels(labels.index[rows], labels.given[rows], labels.trusted[rows], labels.original[rows])
+    epochs = max(1, round(recipe.epochs * len(labels.given) / max(1, rows.sum()) / 4))
+    return Lesson(alone, make_loss("ce", from_groups(groups)), recipe.model_copy(update={"epochs": epochs}))
+
+
+def group_labels(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+    """Learn groups from all samples, ``-log P(group of the given class)``; then fit a head on the trusted ones."""
+    together = groups.membership / groups.membership.sum(axis=1, keepdims=True)
+    rows = tuple(map(tuple, together.tolist()))
+    same = ConfidenceLabels(classes=groups.classes, untrusted=rows, trusted=rows)
+    plain = recipe.model_copy(update={"trusted_share": 0.0})
+    return Lesson(labels, make_loss("forward", same), plain, head_on_trusted=True)
+
+
+def strong(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+    """Confidence labels from what the trusted samples were labelled before, without clamp; trusted ones oversampled."""
+    counts = _counts(labels, groups)
+    audited = labels_from_counts(counts, groups)
+    return Lesson(labels, make_loss("glc", audited.confidence_labels), recipe, notes=_rates(counts))
+
+
+def ceiling(labels: TrainingLabels, truth: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+    """Cross-entropy on the true labels, each sample alike."""
+    clean = replace(labels, given=truth)
+    plain = recipe.model_copy(update={"trusted_share": 0.0})
+    return Lesson(clean, make_loss("ce", from_groups(groups)), plain)
+
+
+def _counts(labels: TrainingLabels, groups: SimilarityGroups) -> NDArray[np.int64]:
+    rows = labels.trusted
+    return count_labels(labels.given[rows], labels.original[rows], len(groups.classes))
+
+
+def _rates(counts: NDArray[np.int64]) -> dict[str, Any]:
+    """What the trusted samples show: the share of each class whose label was wrong."""
+    return {"flip_rates": np.round(1 - counts.diagonal() / np.maximum(counts.sum(axis=1), 1), 3).tolist()}
