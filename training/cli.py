@@ -38,7 +38,7 @@ DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of the data
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or the path of a .toml file.")],
     data: DataDir = None,
-    noise: Annotated[str, typer.Option(help="none, asymmetric:R or symmetric:R.")] = "none",
+    noise: Annotated[str, typer.Option(help="none, asymmetric:R, symmetric:R or cifar10-convention:R.")] = "none",
     trusted: Annotated[int, typer.Option(min=0, help="Number of trusted samples, balanced over the classes.")] = 0,
     loss: Annotated[Loss, typer.Option(help="Log-projection (lp), or one of the losses beside it.")] = Loss.lp,
     relaxation: Annotated[str, typer.Option(help="Of the projective losses: l2, l2:SCALE or none.")] = "l2",
@@ -116,14 +116,22 @@ def export(
 def noise(
     labels: Annotated[Path, typer.Argument(help="Label file whose labels are right.")],
     out: Annotated[Path, typer.Option(help="Label file to write.")],
-    noise: Annotated[str, typer.Option(help="asymmetric:R or symmetric:R.")],
+    noise: Annotated[
+        str,
+        typer.Option(
+            help="asymmetric:R, symmetric:R, cifar10-convention:R, transition:FILE (true class by given class), or "
+            "confusion:R (where the file's columns prob_<class> see other classes)."
+        ),
+    ],
     groups: Annotated[Path | None, typer.Option(help="Groups file.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """Flip a known share of the labels of a file, to see what an audit finds."""
-    from training.noise import Noise
     from training.noise_file import add_noise
 
-    changed = add_noise(labels, Noise.parse(noise), groups, seed=seed, out=out)
-    typer.echo(json.dumps({"changed": changed}) if as_json else f"changed {changed} labels; wrote {out}")
+    made = add_noise(labels, noise, groups, seed=seed, out=out)
+    if as_json:
+        typer.echo(json.dumps({"changed": made.changed, "sha256": made.sha256}))
+        return
+    typer.echo(f"changed {made.changed} labels; wrote {out}, sha256 {made.sha256}")

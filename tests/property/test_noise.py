@@ -74,7 +74,9 @@ def test_no_noise_changes_nothing() -> None:
     np.testing.assert_array_equal(flip(labels, Noise("none"), groups, np.random.default_rng(0)), labels)
 
 
-@pytest.mark.parametrize("text", ["none", "asymmetric:0.4", "symmetric:0.2", "asymmetric:1", "symmetric:0"])
+@pytest.mark.parametrize(
+    "text", ["none", "asymmetric:0.4", "symmetric:0.2", "cifar10-convention:0.4", "asymmetric:1", "symmetric:0"]
+)
 def test_noise_is_written_as_it_is_read(text: str) -> None:
     """What the command line takes is what provenance says."""
     assert str(Noise.parse(text)) == text
@@ -87,6 +89,27 @@ def test_wrong_noise_is_refused_by_name(text: str) -> None:
     """Noise that can't be understood is refused, quoting what was given."""
     with pytest.raises(NoiseError, match=f"noise '{text}'"):
         Noise.parse(text)
+
+
+def test_the_convention_flips_five_classes_one_way() -> None:
+    """CIFAR-10's usual noise turns trucks into automobiles but not the other way, and leaves five classes alone."""
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    groups = SimilarityGroups.singletons(names)
+    labels = np.arange(10).repeat(50)
+    given_labels = flip(labels, Noise.parse("cifar10-convention:0.4"), groups, np.random.default_rng(0))
+    became = {(names[a], names[b]) for a, b in zip(labels, given_labels, strict=True) if a != b}
+    assert became == {
+        ("truck", "automobile"),
+        ("bird", "airplane"),
+        ("deer", "horse"),
+        ("cat", "dog"),
+        ("dog", "cat"),
+    }
+    assert (labels != given_labels).sum() == 5 * 20
+    with pytest.raises(NoiseError, match="for the classes of CIFAR-10; 'airplane' is not among these"):
+        flip(
+            np.arange(3), Noise("cifar10-convention", 0.4), SimilarityGroups.singletons("abc"), np.random.default_rng()
+        )
 
 
 def draw(

@@ -8,7 +8,18 @@ import typer
 from lookalike import cli
 from models.errors import LookalikeError
 
-COMMANDS = {"serve", "classify", "audit", "models", "confidence-labels", "train", "export", "noise", "evaluate"}
+COMMANDS = {
+    "serve",
+    "classify",
+    "audit",
+    "models",
+    "confidence-labels",
+    "train",
+    "export",
+    "noise",
+    "evaluate",
+    "experiment",
+}
 
 
 def test_every_command_is_mounted() -> None:
