@@ -53,7 +53,7 @@ app.command()(training.experiments.cli.experiment)
 app.command()(evaluate)
 
 
-_TRAINING = {"torch", "torchvision", "onnx", "onnxscript", "safetensors"}
+_TRAINING = {"torch", "torchvision", "onnx", "onnxscript", "safetensors", "matplotlib"}
 """What only the commands that train need."""
 
 

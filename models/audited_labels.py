@@ -50,15 +50,22 @@ def labels_from_counts(counts: NDArray[np.integer], groups: SimilarityGroups) ->
         inside = transition[block]
         chance = inside.sum(axis=1, keepdims=True) * inside.sum(axis=0) / inside.sum()
         transition[block] = chance + evidence * (inside - chance)
-    labels = (transition / transition.sum(axis=0)).T
-    return AuditedLabels(
-        ConfidenceLabels(
-            classes=groups.classes,
-            untrusted=tuple(map(tuple, labels.tolist())),
-            trusted=tuple(map(tuple, np.eye(len(labels)).tolist())),
-        ),
-        transition,
-        silent,
+    return AuditedLabels(labels_from_transition(transition, groups.classes), transition, silent)
+
+
+def labels_from_transition(transition: NDArray[np.float64], classes: tuple[str, ...]) -> ConfidenceLabels:
+    """``T_a[b]`` in proportion to ``[true, given]`` rates, and one-hot labels for trusted samples.
+
+    With the losses ``forward`` and ``glc`` that is the loss correction of Patrini et al. (2017) and Hendrycks et al.
+    (2018). A class that is never given says nothing: its label is even.
+    """
+    columns = np.where(transition.sum(axis=0) > 0, transition, 1.0)
+    labels = (columns / columns.sum(axis=0)).T
+    one_hot = np.eye(len(labels))
+    return ConfidenceLabels(
+        classes=classes,
+        untrusted=tuple(map(tuple, labels.tolist())),
+        trusted=tuple(map(tuple, one_hot.tolist())),
     )
 
 

@@ -1,4 +1,4 @@
-"""The command ``experiment``: train the cells of a table that are missing, and write it."""
+"""The command ``experiment``: train the cells of a table that are missing, and write it; draw a figure."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ Recipe = Annotated[str, typer.Option(help="Name of a recipe, or the path of a .t
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(help="strong-table, table1, table2 or table3.")],
+    name: Annotated[str, typer.Argument(help="strong-table, table1, table2, table3, figure2 or figure3.")],
     data: Annotated[Path | None, typer.Option(help="Folder of Fashion-MNIST; default: where it is installed.")] = None,
     results: Annotated[
         Path,
@@ -18,16 +18,26 @@ def experiment(
     recipe: Recipe = "quick",
     cells: Annotated[int | None, typer.Option(min=0, help="Stop after so many; 0 only writes the table.")] = None,
 ) -> None:
-    """Train what a table lacks and write it as Markdown; several processes may work at one table."""
+    """Train what a table lacks and write it as Markdown, or draw a figure; several processes may work at one table."""
     from training.data import load_fashion_mnist
     from training.experiments.cells import Results
+    from training.experiments.curves import draw_curves
+    from training.experiments.loss_surface import draw_loss_surface
     from training.experiments.table import ExperimentError
     from training.experiments.tables import TABLES
     from training.experiments.train_cell import train_cell
     from training.recipe import load_recipe
 
+    if name == "figure2":
+        for path in draw_curves(Results(results / "table1.jsonl").read(), "asymmetric:0.8", results):
+            typer.echo(str(path))
+        return
+    if name == "figure3":
+        for path in draw_loss_surface(results):
+            typer.echo(str(path))
+        return
     if name not in TABLES:
-        raise ExperimentError(f"no experiment {name!r}; there are {', '.join(TABLES)}")
+        raise ExperimentError(f"no experiment {name!r}; there are {', '.join(TABLES)}, figure2 and figure3")
     table, how, file = TABLES[name], load_recipe(recipe), Results(results / f"{name}.jsonl")
     loaded, trained = None, 0
     for cell, method in table.cells():
