@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from models.repository import ModelRepository
 from service.access.keyring import Keyring
 from service.audits.audits import Audits
+from service.audits.review import Review
 from service.data_folder import make_data_folder
 from service.inference.loaded_models import LoadedModels
 from service.inference.scorer import Scorer
@@ -31,6 +32,7 @@ class Services:
     models: LoadedModels
     scorer: Scorer
     audits: Audits
+    review: Review
     traffic: Traffic
     scrape: Scrape
     draining: threading.Event
@@ -61,7 +63,9 @@ class Services:
             stack.callback(audits.close)
             traffic = Traffic()
             scrape = Scrape(traffic, models, ledger)
-            yield cls(settings, models, scorer, audits, traffic, scrape, threading.Event(), keyring)
+            yield cls(
+                settings, models, scorer, audits, Review(audits, models), traffic, scrape, threading.Event(), keyring
+            )
 
 
 def _services(request: Request) -> Services:

@@ -1,7 +1,7 @@
 """The audits as the routes see them: the ledger, the runner, the files and the decisions together."""
 
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -9,14 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from models.groups import groups_in, parse_groups
 from models.repository import ModelNotFoundError
-from service.audits.decisions import (
-    Decision,
-    DecisionConflictError,
-    DecisionError,
-    Decisions,
-    NewDecision,
-    NewRowDecision,
-)
+from service.audits.decisions import Decisions
 from service.audits.folder import AuditFolder
 from service.audits.pictures import Pictures
 from service.audits.removal import remove
@@ -138,43 +131,15 @@ class Audits:
         index = {spelling: k for k, spelling in enumerate(plan.spelling)}
         given = plan.labels(folder.path)["given"]
         rows, labels = [], []
-        for row, each in sorted(self.decisions.current(audit_id).items()):
-            if each.decision != "unsure":
-                rows.append(row)
-                labels.append(index[each.label] if each.label is not None else int(given[row]))
+        for row, each in sorted(self.decisions.verdicts(audit_id, plan.rows).items()):
+            rows.append(row)
+            labels.append(index[each.label] if each.label is not None else int(given[row]))
         known = [(row, label) for row, label in zip(rows, labels, strict=True) if label >= 0]
         decided = np.array(known, dtype=np.intp).reshape(-1, 2)
         save_decisions(folder.path, state.revision + 1, decided[:, 0], decided[:, 1])
         again = self.ledger.rescore(audit_id, STEPS[STEPS.index("fit")], [plan.rows], state.revision + 1)
         self._runner.submit(audit_id)
         return again
-
-    def decide(self, audit_id: str, row: int, new: NewDecision, version: int) -> Decision:
-        """Take a reviewer's decision over that of ``version``; see ``Decisions.decide``.
-
-        Raises ``DecisionError`` for a row or a class that there is not.
-        """
-        plan = Plan.load(self.finished(audit_id).path)
-        _check(plan, row, new)
-        return self.decisions.decide(audit_id, row, new, version)
-
-    def decide_many(self, audit_id: str, new: Sequence[NewRowDecision]) -> tuple[list[Decision], list[Decision]]:
-        """Take decisions; returns those taken, and the others' that stood in the way of the rest."""
-        plan = Plan.load(self.finished(audit_id).path)
-        for each in new:
-            _check(plan, each.row, each)
-        taken, conflicts = [], []
-        for each in new:
-            try:
-                taken.append(self.decisions.decide(audit_id, each.row, each, each.version))
-            except DecisionConflictError as conflict:
-                conflicts.append(conflict.current)
-        return taken, conflicts
-
-    def history(self, audit_id: str, row: int) -> list[Decision]:
-        """All decisions about a row, oldest first."""
-        self.state(audit_id)
-        return self.decisions.history(audit_id, row)
 
     def close(self) -> None:
         """Stop the worker, where it is the server's own; what is unfinished goes on at the next start."""
@@ -195,10 +160,3 @@ class Audits:
         if options.groups is not None and options.evidence == "reference" and folder.images is not None:
             parse_groups(options.groups, manifest.classes)
         return f"{manifest.name}@{manifest.version}"
-
-
-def _check(plan: Plan, row: int, new: NewDecision) -> None:
-    if not 0 <= row < plan.rows:
-        raise DecisionError(f"no row {row}: the rows of this audit are 0 to {plan.rows - 1}")
-    if new.label is not None and new.label not in plan.spelling:
-        raise DecisionError(f"{new.label!r} is no class of this audit: write one as the label file does")

@@ -1,6 +1,6 @@
 """What reviewers decided about rows: kept for good, with time and author; nobody overwrites what he has not seen."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from models.errors import LookalikeError
 from service.jobs.tables import decision as table
 
-Verdict = Literal["keep", "relabel", "unsure"]
+Verdict = Literal["keep", "relabel", "unsure", "undecided"]
+"""``undecided`` takes a decision back: the row counts as one that nobody has decided about."""
 
 MOST_AT_ONCE = 1000
 MOST_VERSIONS = 999_999_999
@@ -52,7 +53,7 @@ class NewDecision(BaseModel):
                     "properties": {"decision": {"const": "relabel"}, "label": {"type": "string"}},
                     "required": ["label"],
                 },
-                {"properties": {"decision": {"enum": ["keep", "unsure"]}, "label": {"type": "null"}}},
+                {"properties": {"decision": {"enum": ["keep", "unsure", "undecided"]}, "label": {"type": "null"}}},
             ]
         },
     )
@@ -94,12 +95,7 @@ class Decisions:
 
     def decide(self, audit_id: str, row: int, new: NewDecision, version: int) -> Decision:
         """Take a decision over that of ``version``; raises ``DecisionConflictError`` if it is not the latest."""
-        taken = Decision(
-            **new.model_dump(include=set(NewDecision.model_fields)),
-            row=row,
-            version=version + 1,
-            decided_at=datetime.now(UTC),
-        )
+        taken = _taken(new, row, version, datetime.now(UTC))
         try:
             with self.engine.begin() as connection:
                 latest = connection.scalar(_latest(audit_id).where(table.c.row == row))
@@ -112,6 +108,42 @@ class Decisions:
         if row not in current:
             raise DecisionError(f"row {row} has no decision of version {version}")
         raise DecisionConflictError(current[row])
+
+    def decide_many(self, audit_id: str, new: Sequence[NewRowDecision]) -> tuple[list[Decision], list[Decision]]:
+        """Take decisions, all at once where nobody is in the way; see ``decide``.
+
+        Returns those taken, and the others' that stood in the way of the rest.
+        """
+        now = datetime.now(UTC)
+        rows = [each.row for each in new]
+        try:
+            with self.engine.begin() as connection:
+                versions: dict[int, int] = {}
+                for some in _batches(rows):
+                    latest = (
+                        select(table.c.row, func.max(table.c.version))
+                        .where(table.c.audit_id == audit_id, table.c.row.in_(some))
+                        .group_by(table.c.row)
+                    )
+                    versions |= {found[0]: found[1] for found in connection.execute(latest)}
+                if len(set(rows)) == len(rows) and all(versions.get(each.row, 0) == each.version for each in new):
+                    taken = [_taken(each, each.row, each.version, now) for each in new]
+                    connection.execute(insert(table), [{"audit_id": audit_id, **each.model_dump()} for each in taken])
+                    return taken, []
+        except IntegrityError:  # somebody was a moment quicker
+            pass
+        taken, conflicts = [], []
+        for each in new:
+            try:
+                taken.append(self.decide(audit_id, each.row, each, each.version))
+            except DecisionConflictError as conflict:
+                conflicts.append(conflict.current)
+        return taken, conflicts
+
+    def verdicts(self, audit_id: str, rows: int) -> dict[int, Decision]:
+        """Return the latest decisions that verify a label of the file's rows, 0 to ``rows`` - 1."""
+        current = self.current(audit_id).items()
+        return {row: each for row, each in current if row < rows and each.decision in {"keep", "relabel"}}
 
     def current(self, audit_id: str, rows: Iterable[int] | None = None) -> Mapping[int, Decision]:
         """Return the latest decision of each row that has one; of all rows, or of some."""
@@ -131,11 +163,31 @@ class Decisions:
         with self.engine.connect() as connection:
             return [_decision(each) for each in connection.execute(query).mappings()]
 
+    def authored(self, audit_id: str) -> list[tuple[int, str | None, Verdict, str | None]]:
+        """Return row, author, verdict and label of all decisions ever taken, oldest first."""
+        columns = (table.c.row, table.c.author, table.c.decision, table.c.label)
+        query = select(*columns).where(table.c.audit_id == audit_id).order_by(table.c.id)
+        with self.engine.connect() as connection:
+            return [(row, author, verdict, label) for row, author, verdict, label in connection.execute(query)]
+
+    def since(self, audit_id: str, number: int) -> list[tuple[int, int, Verdict]]:
+        """Return number, row and verdict of the decisions whose number is greater, oldest first; see ``last``."""
+        query = select(table.c.id, table.c.row, table.c.decision).where(
+            table.c.audit_id == audit_id, table.c.id > number
+        )
+        with self.engine.connect() as connection:
+            return [(id_, row, verdict) for id_, row, verdict in connection.execute(query.order_by(table.c.id))]
+
     def last(self, audit_id: str) -> int:
         """Return a number that grows with every decision; 0 where there is none."""
         query = select(func.max(table.c.id)).where(table.c.audit_id == audit_id)
         with self.engine.connect() as connection:
             return connection.scalar(query) or 0
+
+
+def _taken(new: NewDecision, row: int, version: int, now: datetime) -> Decision:
+    values = new.model_dump(include=set(NewDecision.model_fields))
+    return Decision(**values, row=row, version=version + 1, decided_at=now)
 
 
 def _latest(audit_id: str) -> Select[tuple[int | None]]:

@@ -121,7 +121,7 @@ def _suggested(folder: AuditFolder, table: pl.DataFrame) -> pl.DataFrame:
 
 def _reviewed(folder: AuditFolder, table: pl.DataFrame, decisions: Mapping[int, Decision]) -> pl.DataFrame:
     given = _given(folder, table)
-    verified = {row: each.label for row, each in decisions.items() if each.decision != "unsure"}
+    verified = {row: each.label for row, each in decisions.items()}
     decided = pl.repeat(None, table.height, dtype=pl.String, eager=True).scatter(
         list(verified), list(verified.values())
     )

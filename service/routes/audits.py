@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterable
+from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ValidationError
 
@@ -20,16 +21,19 @@ from service.audits.confidence_labels import labels_from_report
 from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
 from service.audits.folder import AuditFolder
 from service.audits.report import Report
-from service.audits.rows import DecisionFilter, RowKind, RowPage, Sort, read_page
+from service.audits.row_answers import Columns, DecisionFilter, RowKind, RowPage, Sort
+from service.audits.rows import Wanted
 from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
+from service.audits.steps.plan import Plan
 from service.bodies import BodyError
 from service.errors import problems
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import ENDED, AuditNotFoundError, AuditState
 from service.mounted_images import find_mounted
+from service.pages.report_file import report_file
 from service.routes.examples import answers, files
-from service.routes.parameters import AuditId, RowNumber
+from service.routes.parameters import AuditId, RowNumber, Top
 from service.services import UseServices
 from service.uploads import Upload, receive
 
@@ -175,36 +179,35 @@ async def rows(
         DecisionFilter | None,
         Query(description="Only rows with this decision; `none`: undecided, `any`: decided."),
     ] = None,
+    flagged: Annotated[bool | None, Query(description="Only rows that are flagged, or only the others.")] = None,
+    top: Top = None,
     sort: Annotated[Sort, Query(description="`log_odds`: the most suspicious first; `row`: the input's order.")] = (
         "log_odds"
     ),
+    columns: Annotated[
+        Columns,
+        Query(description="`all`: the input's columns too; `answers`: these alone, with `given_label`, and quicker."),
+    ] = "all",
+    controls: Annotated[
+        bool, Query(description="Mix blind controls in, numbered from the audit's row count on; only with `answers`.")
+    ] = False,
     cursor: Annotated[str, Query(pattern="^[0-9]{1,10}$", description="`next_cursor` of the page before.")] = "0",
-    limit: Annotated[int, Query(ge=1, le=1000, examples=[2])] = 100,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Rows; controls come beside.", examples=[2])] = 100,
 ) -> Response:
-    """Answers row by row, a page at a time."""
-
-    def page() -> RowPage:
-        folder = services.audits.finished(audit_id)
-        decisions = services.audits.decisions.current(audit_id)
-        return read_page(
-            folder,
-            decisions,
-            given=given,
-            suggested=suggested,
-            kind=kind,
-            decided=decision,
-            sort=sort,
-            start=int(cursor),
-            limit=limit,
-        )
-
-    return Response((await run_in_threadpool(page)).model_dump_json(), media_type="application/json")
+    """Answers row by row, a page at a time. A page begins where that before ended, whatever was decided meanwhile."""
+    wanted = Wanted(
+        given, suggested, kind, flagged, decision, top, sort=sort, start=int(cursor), limit=limit, columns=columns
+    )
+    page = await run_in_threadpool(services.review.page, audit_id, wanted, controls=controls and columns == "answers")
+    return Response(page.model_dump_json(), media_type="application/json")
 
 
 @router.get(
     "/{audit_id}/rows/{row}/image",
     response_class=Response,
-    responses=files("image/png") | problems(404, 409, 413, 415, 422, 503),
+    responses=files("image/png")
+    | {304: {"description": "The picture is the one named by `If-None-Match`."}}
+    | problems(404, 409, 413, 415, 422, 503),
 )
 async def picture(
     audit_id: AuditId,
@@ -213,34 +216,39 @@ async def picture(
     size: Annotated[
         int | None, Query(ge=8, le=4096, description="Longest side; default: as it is.", examples=[64])
     ] = None,
+    if_none_match: Annotated[str | None, Header(description="The `ETag` of a picture that the client has.")] = None,
 ) -> Response:
     """The picture of a row, as PNG."""
-
-    def draw() -> bytes:
-        return services.audits.pictures.png(services.audits.finished(audit_id), row, size)
-
-    return Response(await run_in_threadpool(draw), media_type="image/png", headers=_PICTURE_HEADERS)
+    png = await run_in_threadpool(services.review.picture, audit_id, row, size)
+    headers = {"ETag": f'"{sha256(png).hexdigest()[:32]}"', **_PICTURE_HEADERS}
+    if headers["ETag"] in (if_none_match or ""):
+        return Response(status_code=304, headers=headers)
+    return Response(png, media_type="image/png", headers=headers)
 
 
 @router.get(
     "/{audit_id}/export",
     response_class=FileResponse,
-    responses=files(*EXPORT_TYPES.values()) | problems(404, 409, 422, 503, 507),
+    responses=files(*EXPORT_TYPES.values(), "text/html") | problems(404, 409, 422, 503, 507),
 )
 async def export_rows(
     audit_id: AuditId,
     services: UseServices,
-    format: Annotated[ExportFormat, Query()] = "csv",  # noqa: A002 - the parameter's public name
+    format: Annotated[ExportFormat | Literal["html"], Query()] = "csv",  # noqa: A002 - the parameter's public name
     labels: Annotated[ExportLabels, Query(description="Which label to put into the label column.")] = "given",
     image_root: Annotated[
         str, Query(max_length=1000, description="What comes before an image's name in Label Studio's URLs.")
     ] = LOCAL_FILES,
-) -> FileResponse:
-    """Every input row and column, in order, with the scores.
+) -> Response:
+    """Every input row and column, in order, with the scores; or, as `html`, the report in one file.
 
     `suggested` replaces the labels that are flagged, `reviewed` those that reviewers relabelled. `label-studio` makes
     tasks to review there, `fiftyone` the `samples.json` of a `FiftyOneDataset`.
     """
+    if format == "html":
+        html = await run_in_threadpool(report_file, services.audits, services.review, audit_id)
+        disposition = f'attachment; filename="{audit_id}-report.html"'
+        return HTMLResponse(html, headers={"Content-Disposition": disposition})
 
     def write() -> Path:
         folder = services.audits.finished(audit_id)
@@ -248,7 +256,7 @@ async def export_rows(
         if labels != "reviewed":
             return export(folder, format, labels, {}, edition=edition, image_root=image_root)
         edition += f"-{services.audits.decisions.last(audit_id)}"
-        decisions = services.audits.decisions.current(audit_id)
+        decisions = services.audits.decisions.verdicts(audit_id, Plan.load(folder.path).rows)
         return export(folder, format, labels, decisions, edition=edition, image_root=image_root)
 
     path = await run_in_threadpool(write)

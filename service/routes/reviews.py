@@ -2,16 +2,19 @@
 
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from service.access.caller import Caller, UseCaller
 from service.audits.decisions import MOST_AT_ONCE, Decision, NewDecision, NewRowDecision
+from service.audits.pairs import Pair
+from service.audits.review_trust import ReviewTrust
+from service.audits.row_evidence import RowEvidence
 from service.errors import problems
 from service.jobs.ledger import AuditState
 from service.routes.examples import answers, sent
-from service.routes.parameters import AuditId, RowNumber
+from service.routes.parameters import AuditId, RowNumber, Top
 from service.services import UseServices
 
 router = APIRouter(prefix="/v1/audits/{audit_id}", tags=["review"])
@@ -40,6 +43,39 @@ class Taken(BaseModel):
     """The decisions that others had taken in the meantime; they stay."""
 
 
+class Pairs(BaseModel):
+    """The directed pairs of the flagged rows, the largest first."""
+
+    pairs: list[Pair]
+
+
+@router.get("/pairs", responses=answers("pairs") | problems(404, 409, 422, 503))
+async def pairs(audit_id: AuditId, services: UseServices, top: Top = None) -> Pairs:
+    """Count the flagged rows of each given and suggested label."""
+    return Pairs(pairs=await run_in_threadpool(services.review.pairs, audit_id, top))
+
+
+@router.get("/rows/{row}/evidence", responses=answers("evidence") | problems(404, 409, 422, 503))
+async def evidence(
+    audit_id: AuditId,
+    row: RowNumber,
+    services: UseServices,
+    examples: Annotated[int, Query(ge=0, le=20, description="How many rows of each class to show beside it.")] = 4,
+) -> RowEvidence:
+    """What a row is judged by: the model's distribution with its groups, and the most similar sure rows."""
+    return await run_in_threadpool(services.review.evidence, audit_id, row, examples)
+
+
+@router.get("/review", responses=answers("review") | problems(404, 409, 422, 503))
+async def review(
+    audit_id: AuditId,
+    services: UseServices,
+    ahead: Annotated[int, Query(ge=1, le=1_000_000, description="How many rows `next` is about.")] = 500,
+) -> ReviewTrust:
+    """How far the review is, how reviewers fare with blind controls, whether they agree, and what is left to find."""
+    return await run_in_threadpool(services.review.trust, audit_id, ahead)
+
+
 @router.patch(
     "/rows/{row}",
     openapi_extra=sent("decide"),
@@ -59,7 +95,7 @@ async def decide(
     Where no `author` is given it is the key's name.
     """
     version = int((if_match or '"0"').strip('"'))
-    decision = await run_in_threadpool(services.audits.decide, audit_id, row, _signed(new, caller), version)
+    decision = await run_in_threadpool(services.review.decide, audit_id, row, _signed(new, caller), version)
     response.headers["ETag"] = f'"{decision.version}"'
     return decision
 
@@ -70,14 +106,14 @@ async def decide(
 async def decide_many(audit_id: AuditId, new: NewDecisions, services: UseServices, caller: UseCaller) -> Taken:
     """Decide about many rows at once; a conflict costs its row alone."""
     signed = [_signed(each, caller) for each in new.decisions]
-    taken, conflicts = await run_in_threadpool(services.audits.decide_many, audit_id, signed)
+    taken, conflicts = await run_in_threadpool(services.review.decide_many, audit_id, signed)
     return Taken(taken=taken, conflicts=conflicts)
 
 
 @router.get("/rows/{row}/decisions", responses=answers("history") | problems(404, 422, 503))
 async def history(audit_id: AuditId, row: RowNumber, services: UseServices) -> list[Decision]:
     """Tell all that was decided about a row, oldest first."""
-    return await run_in_threadpool(services.audits.history, audit_id, row)
+    return await run_in_threadpool(services.review.history, audit_id, row)
 
 
 @router.post("/rescore", status_code=202, responses=answers("rescored", 202) | problems(404, 409, 503))

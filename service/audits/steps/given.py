@@ -44,5 +44,10 @@ def save_decisions(folder: Path, revision: int, rows: NDArray[np.intp], labels: 
     put_arrays(_file(folder, revision), {"rows": rows, "labels": labels})
 
 
+def decided_rows(folder: Path, revision: int) -> NDArray[np.intp]:
+    """Return the rows whose decisions a revision takes in; none in revision 0."""
+    return get_arrays(_file(folder, revision))["rows"] if revision else np.empty(0, dtype=np.intp)
+
+
 def _file(folder: Path, revision: int) -> Path:
     return folder / f"decisions-{revision}.npz"

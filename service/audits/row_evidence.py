@@ -1,0 +1,106 @@
+"""What a row is judged by, for a person who judges it: what the model sees, and images of both classes beside it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import TypedDict
+
+from audit.controls import Controls
+from models.groups import SimilarityGroups
+from service.audits.examples import nearest_examples
+from service.audits.folder import AuditFolder
+from service.audits.row_index import RowIndex
+from service.audits.steps.fit import Fit, fit_file
+from service.audits.steps.infer import Inferred
+from service.audits.steps.plan import Plan
+from service.inference.classifier import Classifier
+
+_MOST_CLASSES = 8
+_LEAST = 0.001
+
+
+class GroupShare(TypedDict):
+    """The mass of a similarity group."""
+
+    classes: list[str]
+    probability: float
+
+
+class RowEvidence(TypedDict):
+    """What stands behind a row's answer."""
+
+    row: int
+    probabilities: dict[str, float]
+    """The most probable classes by the model's calibrated distribution, and the given and the suggested one; empty
+    where the row was not judged."""
+    groups: list[GroupShare]
+    """The groups of more than one class among them."""
+    examples: Mapping[str, list[int]]
+    """Of the given and of the suggested class: rows whose label is sure, the most similar first."""
+
+
+def row_evidence(
+    folder: AuditFolder,
+    row: int,
+    controls: Controls,
+    classifier: Classifier | None,
+    revision: int,
+    *,
+    count: int,
+) -> RowEvidence:
+    """Gather it for a row, or for one of the ``controls``, which are numbered from the audit's row count on.
+
+    A control whose given label is right gets the masses of its two classes exchanged: the model would give it away.
+    """
+    index, plan = RowIndex.of(folder), Plan.load(folder.path)
+    at, given, suggested, exchanged = row, -1, -1, False
+    if row < len(index):
+        given, suggested = int(index.given[row]), int(index.suggested[row])
+    else:
+        c = row - len(index)
+        at, given, suggested = int(controls.row[c]), int(controls.given[c]), int(controls.suggested[c])
+        exchanged = not controls.planted[c]
+    classes = tuple(each for each in (given, suggested) if each >= 0)
+    nearest = nearest_examples(folder, index, plan, at, classes, count)
+    evidence: RowEvidence = {
+        "row": row,
+        "probabilities": {},
+        "groups": [],
+        "examples": {plan.spelling[each]: rows for each, rows in zip(classes, nearest, strict=True)},
+    }
+    if plan.basis == "model" and classifier is None:  # it isn't served any more
+        return evidence
+    fitted = Fit.load(folder.path, plan, classifier, _latest(folder, revision))
+    seen = _distribution(folder, plan, fitted, at)
+    if seen is not None:
+        if exchanged:
+            seen[[given, suggested]] = seen[[suggested, given]]
+        top = [k for k in np.argsort(-seen, kind="stable")[:_MOST_CLASSES].tolist() if seen[k] >= _LEAST]
+        top += [k for k in classes if k not in top]
+        evidence["probabilities"] = {plan.spelling[k]: float(seen[k]) for k in top}
+        evidence["groups"] = _groups(plan, fitted.groups, seen)
+    return evidence
+
+
+def _latest(folder: AuditFolder, revision: int) -> int:
+    """The revision that the answers are of: while a new one is fitted, the one before."""
+    return max(each for each in range(revision + 1) if fit_file(folder.path, each).exists())
+
+
+def _distribution(folder: AuditFolder, plan: Plan, fitted: Fit, row: int) -> NDArray[np.float64] | None:
+    inferred = Inferred.load(folder.path, row // plan.chunk_rows)
+    itself = inferred.seen == row % plan.chunk_rows
+    if not itself.any():
+        return None
+    found: NDArray[np.float64] = fitted.answers.of(inferred.only(itself), np.array([row]))[0].astype(np.float64)
+    return found
+
+
+def _groups(plan: Plan, groups: SimilarityGroups, seen: NDArray[np.float64]) -> list[GroupShare]:
+    shares: list[GroupShare] = [
+        {"classes": [plan.spelling[k] for k in members], "probability": float(seen[members].sum())}
+        for members in groups.distinct()
+        if len(members) > 1
+    ]
+    return sorted((each for each in shares if each["probability"] >= _LEAST), key=lambda each: -each["probability"])
