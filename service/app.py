@@ -14,7 +14,7 @@ from service.access.rates import Rates
 from service.body_guard import BodyGuard
 from service.description import describe
 from service.oip import infer, metadata, repository
-from service.pages import api_docs, audit, home, sign_in, static_files
+from service.pages import api_docs, audit, home, review, sign_in, static_files
 from service.pages import classify as classify_page
 from service.routes import audits, classify, health, metrics, models, reviews
 from service.services import Services
@@ -42,7 +42,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(Observed, traffic=services.traffic, access_log=AccessLog(settings.access_log))
     # Routes are tried one after the other: those that are called by far the most come first.
     interface = (classify, infer, health, metrics, models, audits, reviews, metadata, repository)
-    pages = (home, audit, classify_page, api_docs, sign_in, static_files)
+    pages = (home, audit, review, classify_page, api_docs, sign_in, static_files)
     routers = [each.router for each in (*interface, *pages)]
     for router in routers:
         app.include_router(router)

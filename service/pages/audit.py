@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from service.pages.rendering import page
+from service.pages.report import report_values
 from service.routes.parameters import AuditId
 from service.services import UseServices
 
@@ -14,4 +15,7 @@ router = APIRouter(prefix="/audits", include_in_schema=False)
 async def audit(request: Request, audit_id: AuditId, services: UseServices) -> Response:
     """Show where an audit stands, or what came of it."""
     state = await run_in_threadpool(services.audits.state, audit_id)
-    return page(request, "report.html" if state.status == "succeeded" else "progress.html", audit=state)
+    if state.status == "succeeded":
+        values = await run_in_threadpool(report_values, services.audits.finished(audit_id))
+        return page(request, "report.html", audit=state, **values)
+    return page(request, "progress.html", audit=state)

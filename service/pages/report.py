@@ -1,0 +1,29 @@
+"""The report of an audit, for the page and for the file that one sends to somebody."""
+
+import json
+from typing import Any
+
+from service.audits.folder import AuditFolder
+from service.audits.steps.finish import REPORT
+from service.audits.steps.plan import Plan
+from service.pages import curve, wording
+from service.pages.matrix import heat_map
+from service.pages.rendering import ENVIRONMENT
+
+ENVIRONMENT.filters["percent"] = wording.percent
+ENVIRONMENT.filters["count"] = wording.count
+
+
+def report_values(folder: AuditFolder) -> dict[str, Any]:
+    """What ``report_body.html`` is filled with."""
+    report: dict[str, Any] = json.loads((folder.path / REPORT).read_bytes())
+    return {
+        "report": report,
+        "headline": wording.headline(report["noise_rate"]),
+        "asymmetry": wording.asymmetry(report["asymmetry"]),
+        "hard_images": wording.hard_images(report["image_dependent"]),
+        "map": heat_map(report["transition"]),
+        "curve": curve.curve(report["expected_precision"]),
+        "spelling": Plan.load(folder.path).spelling,
+        "curve_size": (curve.WIDTH, curve.HEIGHT),
+    }

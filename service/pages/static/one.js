@@ -1,0 +1,170 @@
+// One by one: the image large, what the model sees in it, and images of both classes beside it.
+import { ask } from "./api.js";
+import { decide } from "./decisions.js";
+import { byId, h, say } from "./dom.js";
+import { count, percent } from "./format.js";
+import { about, base, filters, isCommand, message, picture, rows, search, sharpen } from "./review.js";
+
+const LIMIT = 50;
+const LARGE = 640;
+const AHEAD = 8;
+const queue = [];
+const evidence = new Map();
+const images = new Map();
+let cursor = "0";
+let loading = null;
+let at = 0;
+const undo = [];
+
+function more() {
+  loading ??= rows(cursor, LIMIT).then((page) => {
+    queue.push(...page.rows);
+    cursor = page.next_cursor;
+    loading = null;
+  }, (error) => { loading = null; throw error; });
+  return loading;
+}
+
+function prepare() {
+  for (const row of queue.slice(at, at + AHEAD)) {
+    if (!images.has(row.row) && row.pictured) {
+      const image = new Image();
+      image.src = picture(row.row, LARGE);
+      images.set(row.row, image);
+    }
+  }
+  for (const row of queue.slice(at, at + 3)) evidenceOf(row);
+  for (const kept of [images, evidence]) while (kept.size > 4 * AHEAD) kept.delete(kept.keys().next().value);
+}
+
+function evidenceOf(row) {
+  if (!evidence.has(row.row)) evidence.set(row.row, ask(`${base}/rows/${row.row}/evidence`).catch(() => null));
+  return evidence.get(row.row);
+}
+
+async function show(index) {
+  at = index;
+  while (at >= queue.length && cursor !== null) await more();
+  const row = queue[at];
+  byId("one").hidden = !row;
+  byId("empty").hidden = Boolean(row);
+  if (!row) return nothing();
+  byId("picture").src = row.pictured ? picture(row.row, LARGE) : "";
+  byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));
+  byId("picture").alt = `Labelled ${row.given_label}`;
+  const said = row.decision && row.decision.decision !== "undecided" ? ` · decided: ${row.decision.label ?? row.decision.decision}` : "";
+  say(byId("where"), `Image ${count(at + 1)}${said}`);
+  byId("odds-bar").setAttribute("width", 100 * (row.p_wrong ?? 0));
+  say(byId("odds"), row.p_wrong === null ? "not judged" : `wrong with a probability of ${percent(row.p_wrong, 0)}`);
+  say(byId("keep").lastChild, `Keep ${row.given_label}`);
+  byId("take").hidden = !row.suggested_label;
+  say(byId("take").lastChild, `It is ${row.suggested_label}`);
+  prepare();
+  if (queue.length - at < LIMIT / 2 && cursor !== null) more().catch((error) => message("bad", error.message));
+  const found = await evidenceOf(row);
+  if (queue[at] === row) {
+    drawDistribution(found);
+    drawExamples(found, row);
+  }
+}
+
+function drawDistribution(found) {
+  const shares = Object.entries(found?.probabilities ?? {});
+  const groups = found?.groups ?? [];
+  const groupOf = (name) => groups.findIndex((group) => group.classes.includes(name)) + 1;
+  byId("distribution").replaceChildren(
+    ...(shares.length ? [] : [h("p", { class: "note" }, "The model that judged this audit is not served any more.")]),
+    h("ul", { class: "bars" }, shares.map(([name, share]) => h("li", {},
+      h("span", {}, name),
+      h("svg", { viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true", class: `group-${Math.min(groupOf(name), 6)}` }, h("rect", { width: Math.max(100 * share, 0.5), height: 8 })),
+      h("span", { class: "number" }, percent(share, 0))))),
+    groups.length ? h("p", { class: "note" }, groups.slice(0, 2).map((group) => `${group.classes.join(" or ")}: ${percent(group.probability, 0)} together`).join(" · ")) : "");
+}
+
+function drawExamples(found, row) {
+  byId("examples").replaceChildren(...Object.entries(found?.examples ?? {}).map(([name, alike]) =>
+    h("section", { class: "card stack close" },
+      h("h3", {}, "Surely ", h("span", { class: name === row.suggested_label ? "suggested" : "" }, name)),
+      alike.length
+        ? h("div", { class: "row" }, alike.map((each) => h("img", { src: picture(each, 160), alt: name, width: 96, height: 96, onload: sharpen })))
+        : h("p", { class: "note" }, "There is no sure example of this class."))));
+}
+
+function nothing() {
+  byId("empty").replaceChildren(
+    h("strong", {}, "Nothing is left here"), h("p", {}, "Export the labels as you reviewed them, or look at all rows with the filter above."),
+    h("p", {}, h("a", { class: "button", href: `${base}/export?labels=reviewed&format=csv` }, "Export the reviewed labels")));
+}
+
+function judge(verdict) {
+  const row = queue[at];
+  if (!row) return;
+  save(row, verdict, at);
+  show(at + 1).catch((error) => message("bad", error.message));
+}
+
+async function save(row, verdict, index) {
+  try {
+    const takeBack = await decide([[row, verdict]]);
+    undo.push({ takeBack, index });
+    byId("undo").disabled = false;
+    say(byId("done"), `${row.given_label}: ${verdict.label ?? verdict.decision}, saved.`);
+  } catch (error) {
+    message("bad", `A decision about ${row.given_label} was not saved. ${error.message}`, ["Try again", () => save(row, verdict, index)]);
+  }
+}
+
+async function takeBack() {
+  const last = undo.pop();
+  if (!last) return;
+  byId("undo").disabled = !undo.length;
+  try {
+    await last.takeBack();
+    await show(last.index);
+    say(byId("done"), "Taken back.");
+  } catch (error) {
+    message("bad", error.message);
+  }
+}
+
+const ACTIONS = {
+  keep: () => judge({ decision: "keep" }),
+  take: () => queue[at]?.suggested_label && judge({ decision: "relabel", label: queue[at].suggested_label }),
+  unsure: () => judge({ decision: "unsure" }),
+  undo: takeBack,
+  skip: () => show(at + 1),
+};
+const KEYS = {
+  k: ACTIONS.keep, t: ACTIONS.take, u: ACTIONS.unsure, z: ACTIONS.undo,
+  o: () => byId("other").focus(), ArrowRight: ACTIONS.skip, ArrowLeft: () => at && show(at - 1),
+};
+
+for (const [name, act] of Object.entries(ACTIONS)) byId(name).addEventListener("click", act);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target === byId("other")) byId("other").blur();
+  if (!isCommand(event) || event.repeat || !(event.key in KEYS)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
+byId("other-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const other = byId("other");
+  const typed = other.value.trim().toLowerCase();
+  const exact = about.classes.filter((each) => each.toLowerCase() === typed);
+  const fits = exact.length ? exact : about.classes.filter((each) => each.toLowerCase().startsWith(typed));
+  if (!typed || fits.length !== 1) {
+    other.setAttribute("aria-invalid", "true");
+    return;
+  }
+  other.removeAttribute("aria-invalid");
+  other.value = "";
+  other.blur();
+  const label = fits[0];
+  judge(label === queue[at].given_label ? { decision: "keep" } : { decision: "relabel", label });
+});
+byId("other").addEventListener("input", ({ target }) => target.removeAttribute("aria-invalid"));
+byId("picture").addEventListener("load", sharpen);
+if (filters.top) say(byId("title"), `Review the first ${Number(filters.top).toLocaleString("en")}`);
+byId("to-grid").href = `${location.pathname.replace(/\/one$/, "")}${search()}`;
+
+show(0).catch((error) => message("bad", error.message));

@@ -1,0 +1,64 @@
+// The report: the budget chosen on the curve, the review so far, printing.
+import { ask } from "./api.js";
+import { byId, say } from "./dom.js";
+import { count, percent } from "./format.js";
+import { trustFacts } from "./trust.js";
+
+const report = byId("report");
+const review = `/audits/${report.dataset.audit}/review`;
+
+/** The precision at a budget, between those that the report has, on the logarithmic axis of the curve. */
+function between(table, budget) {
+  const next = table.findIndex((each) => each.budget >= budget);
+  if (next <= 0) return table[next === 0 ? 0 : table.length - 1].precision;
+  const [low, high] = [table[next - 1], table[next]];
+  const share = Math.log(budget / low.budget) / Math.log(high.budget / low.budget);
+  return low.precision + share * (high.precision - low.precision);
+}
+
+/** Two digits, so that the slider stops at budgets that one would name. */
+function round(budget) {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(budget)) - 1);
+  return Math.round(budget / unit) * unit;
+}
+
+function chooseBudget({ precision, flagged, points }) {
+  const range = byId("budget-range");
+  const [first, last] = [precision[0].budget, precision.at(-1).budget];
+  const place = (budget) => (1000 * Math.log(budget / first)) / Math.log(last / first);
+  const [left, right] = [points[0][0], points.at(-1)[0]];
+  const [top, bottom] = [12, 188];
+  const show = (budget) => {
+    const share = between(precision, budget);
+    say(byId("budget-words"), `Review the first ${count(budget)}: about ${percent(share, 0)} of them are wrong (${count(Math.round(share * budget))} labels).`);
+    const x = left + (right - left) * place(budget) / 1000;
+    const [line, dot] = [byId("curve-at"), byId("curve-dot")];
+    line.setAttribute("x1", x);
+    line.setAttribute("x2", x);
+    dot.setAttribute("cx", x);
+    dot.setAttribute("cy", bottom - (bottom - top) * share);
+    line.setAttribute("visibility", "visible");
+    dot.setAttribute("visibility", "visible");
+    range.setAttribute("aria-valuetext", `${count(budget)} rows`);
+    byId("budget-link").href = `${review}/one?top=${budget}&flagged=any`;
+    say(byId("budget-link"), `Review the first ${count(budget)}`);
+  };
+  const budgetAt = (value) => Math.min(last, Math.max(first, round(first * (last / first) ** (value / 1000))));
+  range.addEventListener("input", () => show(budgetAt(Number(range.value))));
+  range.value = place(Math.min(last, Math.max(first, flagged || first)));
+  show(Math.min(last, Math.max(first, flagged || first)));
+  byId("budget-choice").hidden = false;
+}
+
+const data = byId("budget-data");
+if (data) chooseBudget(JSON.parse(data.textContent));
+
+const print = byId("print");
+print.hidden = false;
+print.addEventListener("click", () => window.print());
+
+const trust = await ask(`/v1/audits/${report.dataset.audit}/review`);
+if (trust.reviewers.length) {
+  byId("trust-body").replaceChildren(trustFacts(trust));
+  byId("trust").hidden = false;
+}

@@ -1,0 +1,29 @@
+// What a review is worth, in sentences.
+import { h } from "./dom.js";
+import { count, percent, plural } from "./format.js";
+
+const interval = (share) => `${percent(share.estimate, 0)} (95 % interval ${percent(share.low, 0)} to ${percent(share.high, 0)})`;
+
+const fact = (name, ...sentences) => h("div", {}, h("dt", {}, name), sentences.map((sentence) => h("dd", {}, sentence)));
+
+/** "The next 500 are expected to hold 12 wrong labels (5 to 20)." */
+export function outlook({ rows, wrong }, which) {
+  if (!rows) return "Nothing is left to review.";
+  const expected = wrong.estimate < 0.5 ? "no wrong label" : plural(Math.round(wrong.estimate), "wrong label");
+  return `${which} ${count(rows)} are expected to hold ${expected} (${count(Math.round(wrong.low))} to ${count(Math.round(wrong.high))}).`;
+}
+
+/** The answer of `/review` as a list of facts. */
+export function trustFacts(trust) {
+  const { keep, relabel, unsure } = trust.decided;
+  const hits = trust.reviewers.filter((each) => each.hit_rate).map((each) => {
+    const seen = each.right_shown + each.planted_shown;
+    return `${each.author ?? "You"}: ${each.right_kept + each.planted_found} of ${seen} judged rightly, ${interval(each.hit_rate)}`;
+  });
+  const { rows, agreed, share } = trust.agreement;
+  return h("dl", { class: "facts" },
+    fact("Decided", `${plural(keep + relabel + unsure, "row")}: ${count(relabel)} changed, ${count(keep)} kept, ${count(unsure)} unsure`),
+    fact("What is left", outlook(trust.next, "The next"), outlook(trust.left, "All the")),
+    fact("Blind controls", hits.length ? hits : "None was judged yet."),
+    rows ? fact("Agreement", `${agreed} of ${plural(rows, "row")} that several people judged: ${interval(share)}`) : null);
+}
