@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt bench-serve bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
+.PHONY: help serve test test-gpu check fmt bench-serve bench-review bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -37,6 +37,9 @@ bench-serve: .venv/everything  ## serving beside its floor and its peers, floode
 
 bench-gpu: .venv/everything  ## serving on a GPU beside ONNX Runtime alone (8 minutes)
 	$(BIN)/python bench/gpu/run.py
+
+bench-review: .venv/everything  ## keystrokes for a correction, and the pages over 1,000,000 rows (10 minutes)
+	$(BIN)/python bench/review/run.py
 
 bench-answers: .venv/everything  ## whether the answers' promises hold on images that nothing saw
 	OMP_NUM_THREADS=1 $(BIN)/python bench/answers.py
