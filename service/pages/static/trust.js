@@ -7,10 +7,10 @@ const interval = (share) => `${percent(share.estimate, 0)} (95 % interval ${perc
 const fact = (name, ...sentences) => h("div", {}, h("dt", {}, name), sentences.map((sentence) => h("dd", {}, sentence)));
 
 /** "The next 500 are expected to hold 12 wrong labels (5 to 20)." */
-export function outlook({ rows, wrong }, which) {
+function outlook({ rows, wrong }, which) {
   if (!rows) return "Nothing is left to review.";
   const expected = wrong.estimate < 0.5 ? "no wrong label" : plural(Math.round(wrong.estimate), "wrong label");
-  return `${which} ${count(rows)} are expected to hold ${expected} (${count(Math.round(wrong.low))} to ${count(Math.round(wrong.high))}).`;
+  return `${which(count(rows))} are expected to hold ${expected} (${count(Math.round(wrong.low))} to ${count(Math.round(wrong.high))}).`;
 }
 
 /** The answer of `/review` as a list of facts. */
@@ -23,7 +23,7 @@ export function trustFacts(trust) {
   const { rows, agreed, share } = trust.agreement;
   return h("dl", { class: "facts" },
     fact("Decided", `${plural(keep + relabel + unsure, "row")}: ${count(relabel)} changed, ${count(keep)} kept, ${count(unsure)} unsure`),
-    fact("What is left", outlook(trust.next, "The next"), outlook(trust.left, "All the")),
+    fact("What is left", outlook(trust.next, (number) => `The next ${number}`), outlook(trust.left, (number) => `All ${number} that are undecided`)),
     fact("Blind controls", hits.length ? hits : "None was judged yet."),
     rows ? fact("Agreement", `${agreed} of ${plural(rows, "row")} that several people judged: ${interval(share)}`) : null);
 }
