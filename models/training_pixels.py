@@ -29,4 +29,5 @@ def load_hashes(path: Path) -> NDArray[np.uint64]:
 
 def were_trained_on(hashes: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Whether each hash is among the known ones: ``[N]`` and sorted ``[n]`` to ``[N]`` bool."""
-    return np.isin(hashes, known)
+    found: NDArray[np.bool_] = np.searchsorted(known, hashes, "left") < np.searchsorted(known, hashes, "right")
+    return found

@@ -19,6 +19,9 @@ from service.audits.steps.infer import Inferred
 from service.audits.steps.plan import Plan
 from service.inference.classifier import Classifier
 
+Picked = NDArray[np.bool_] | slice
+
+_ALL = slice(None)
 MOST_CELLS = 4_000_000
 """Of the sample's ``n x K`` table: at a thousand classes it has 4,000 rows, and rates are all but pooled."""
 
@@ -34,19 +37,20 @@ class Answers:
     cleaner: CrossValidatedFit | None = None
     """With cross-validated evidence: from probabilities of the label to those of the truth."""
 
-    def of(self, inferred: Inferred, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-        """``[n, K]`` for judged rows, whose numbers in the file are ``rows``."""
-        found = self._raw(inferred, rows)
+    def of(self, inferred: Inferred, rows: NDArray[np.int64], picked: Picked = _ALL) -> NDArray[np.floating]:
+        """``[n, K]`` for the judged rows of a chunk, whose numbers in the file are ``rows``; or for some of these."""
+        found = self._raw(inferred, rows[picked], picked)
         return found if self.cleaner is None else self.cleaner.clean(found)
 
-    def _raw(self, inferred: Inferred, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    def _raw(self, inferred: Inferred, rows: NDArray[np.int64], picked: Picked) -> NDArray[np.floating]:
         if self.probe is not None:
-            return self.probe.probabilities(inferred.embeddings, rows)
+            return self.probe.probabilities(inferred.embeddings[picked], rows)
+        scores = inferred.scores[picked]
         if self.plan.basis == "columns":
-            return inferred.scores
+            return scores
         assert self.classifier is not None
         manifest = self.classifier.manifest
-        return class_probabilities(inferred.scores, manifest.similarity_groups, manifest.temperature)
+        return class_probabilities(scores, manifest.similarity_groups, manifest.temperature)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return plain arrays."""
@@ -76,7 +80,7 @@ class Answers:
 def judged_chunks(folder: Path, plan: Plan) -> Iterator[tuple[NDArray[np.int64], Inferred]]:
     """All chunks in order: the numbers of the rows that can be judged, and what was inferred of them."""
     for chunk in range(len(plan.chunks)):
-        inferred = Inferred.load(folder, chunk)
+        inferred = Inferred.of(folder, chunk)
         yield chunk * plan.chunk_rows + inferred.seen, inferred
 
 
@@ -93,7 +97,7 @@ def sample(
     for numbers, inferred in judged_chunks(folder, plan):
         picked = chosen(numbers, plan.rows, limit)
         rows.append(numbers[picked])
-        parts.append(answers.of(inferred.only(picked), numbers[picked]))
+        parts.append(answers.of(inferred, numbers, picked))
     numbers = np.concatenate(rows)
     counts = answers.classifier.manifest.validation_counts if validated and answers.classifier else None
     return Evidence.checked(

@@ -39,7 +39,7 @@ class SharedImages:
         for numbers, inferred in judged_chunks(folder, answers.plan):
             wanted = np.isin(numbers, rows[odd])
             if wanted.any():
-                probabilities.append(answers.of(inferred.only(wanted), numbers[wanted]))
+                probabilities.append(answers.of(inferred, numbers, wanted))
         scores = score_jointly(
             np.concatenate(probabilities),
             given.given[rows[odd]],

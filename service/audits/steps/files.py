@@ -40,6 +40,13 @@ def get_arrays(path: Path) -> dict[str, NDArray[Any]]:
         return dict(arrays)
 
 
+def get_array(path: Path, name: str) -> NDArray[Any]:
+    """Read one of the arrays that ``put_arrays`` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        array: NDArray[Any] = arrays[name]
+    return array
+
+
 def put_folder(path: Path, fill: Callable[[Path], None]) -> None:
     """Let ``fill`` write files into a new folder, then make it ``path``; another worker's may be there already."""
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")

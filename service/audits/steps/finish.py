@@ -41,7 +41,7 @@ def finish(
     tally = None
     p_wrong, outliers = [], 0
     for chunk in range(len(plan.chunks)):
-        inferred, (scored, summed) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
+        inferred, (scored, summed) = Inferred.of(folder, chunk), Scored.load(folder, chunk, revision)
         tally = summed if tally is None else tally + summed
         status.update(STATUS[code] for code in inferred.status.tolist())
         p_wrong.append(scored.p_wrong[~scored.trusted])
@@ -76,7 +76,7 @@ def _write_rows(path: Path, folder: Path, plan: Plan, options: AuditOptions, rev
 
     def tables() -> Iterator[pl.DataFrame]:
         for chunk in range(len(plan.chunks)):
-            inferred, (scored, _) = Inferred.load(folder, chunk), Scored.load(folder, chunk, revision)
+            inferred, (scored, _) = Inferred.of(folder, chunk), Scored.load(folder, chunk, revision)
             yield _table(plan, plan.input(folder, chunk), inferred, scored, options)
 
     source = tables()

@@ -147,7 +147,7 @@ def _count(folder: Path, plan: Plan, classifier: Classifier | None) -> tuple[int
 
 def _why_none(folder: Path, plan: Plan) -> str:
     chunks = range(len(plan.chunks))
-    status = np.concatenate([np.bincount(Inferred.load(folder, i).status, minlength=len(STATUS))[None] for i in chunks])
+    status = np.concatenate([np.bincount(Inferred.of(folder, i).status, minlength=len(STATUS))[None] for i in chunks])
     counts = ", ".join(f"{n} {name}" for name, n in zip(STATUS, status.sum(axis=0).tolist(), strict=True) if n)
     first = plan.labels(folder, 0)["image"][0]
     return (

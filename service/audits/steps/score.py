@@ -57,7 +57,7 @@ def score(
 ) -> None:
     """Score a chunk."""
     fitted = Fit.load(folder, plan, classifier, revision)
-    inferred = Inferred.load(folder, chunk)
+    inferred = Inferred.of(folder, chunk)
     labels = GivenLabels.load(folder, plan, revision, chunk)
     seen = inferred.seen
     given, trusted = labels.given[seen], labels.trusted[seen]
