@@ -53,7 +53,7 @@ bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on t
 
 fuzz: .venv/fuzz  ## fuzz the readers of label files and archives, FUZZ_SECONDS=300 each
 	for each in "label_files.py csv" "label_files.py tsv" "label_files.py jsonl" "label_files.py json" \
-		"label_files.py parquet" "archives.py zip" "archives.py tar" "archives.py tgz"; do \
+		"parquet.py" "archives.py zip" "archives.py tar" "archives.py tgz"; do \
 		$(BIN)/python tests/fuzz/$$each --seconds $(FUZZ_SECONDS) || exit 1; done
 
 demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-store)

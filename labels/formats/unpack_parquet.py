@@ -24,7 +24,7 @@ MOST_CPU_SECONDS = 600
 
 def main() -> None:
     """Write the table as Arrow IPC to the standard output."""
-    _limit_itself()
+    limit_itself()
     try:
         table = unpack(Path(sys.argv[1]))
     except LabelFileError as error:
@@ -48,7 +48,8 @@ def unpack(path: Path) -> pl.DataFrame:
     return table
 
 
-def _limit_itself() -> None:
+def limit_itself() -> None:
+    """Bound the memory and the time of this process, and let it leave no core."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for kind, most in (
         (resource.RLIMIT_DATA, memory // 2),

@@ -24,17 +24,19 @@ def nearest_examples(
     """
     sure = index.pictured & ~index.flagged & (index.trusted | (index.p_wrong <= SETTLED))
     chunks = np.unique(np.linspace(0, len(plan.chunks) - 1, _MOST_CHUNKS).round().astype(int)).tolist()
-    seen = [Inferred.load(folder.path, chunk) for chunk in chunks]
+    seen = [Inferred.of(folder.path, chunk) for chunk in chunks]
     rows = np.concatenate([chunk * plan.chunk_rows + each.seen for chunk, each in zip(chunks, seen, strict=True)])
     embeddings = np.concatenate([each.embeddings for each in seen])
     hashes = np.concatenate([each.hashes for each in seen])
-    own = Inferred.load(folder.path, row // plan.chunk_rows)
-    itself = own.only(own.seen == row % plan.chunk_rows)
+    own = Inferred.of(folder.path, row // plan.chunk_rows)
+    itself = own.seen == row % plan.chunk_rows
     found: list[list[int]] = []
     for each in classes:
-        at = np.flatnonzero(sure[rows] & (index.given[rows] == each) & (rows != row) & ~np.isin(hashes, itself.hashes))
-        if len(at) and len(itself.hashes):
-            at = at[_by_distance(embeddings[at], itself.embeddings)]
+        at = np.flatnonzero(
+            sure[rows] & (index.given[rows] == each) & (rows != row) & ~np.isin(hashes, own.hashes[itself])
+        )
+        if len(at) and itself.any():
+            at = at[_by_distance(embeddings[at], own.embeddings[itself])]
             _, first = np.unique(hashes[at], return_index=True)
             found.append(rows[at[np.sort(first)]][:count].tolist())
         else:

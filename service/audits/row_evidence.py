@@ -89,11 +89,13 @@ def _latest(folder: AuditFolder, revision: int) -> int:
 
 
 def _distribution(folder: AuditFolder, plan: Plan, fitted: Fit, row: int) -> NDArray[np.float64] | None:
-    inferred = Inferred.load(folder.path, row // plan.chunk_rows)
-    itself = inferred.seen == row % plan.chunk_rows
+    chunk = row // plan.chunk_rows
+    inferred = Inferred.of(folder.path, chunk)
+    rows = chunk * plan.chunk_rows + inferred.seen
+    itself = rows == row
     if not itself.any():
         return None
-    found: NDArray[np.float64] = fitted.answers.of(inferred.only(itself), np.array([row]))[0].astype(np.float64)
+    found: NDArray[np.float64] = fitted.answers.of(inferred, rows, itself)[0].astype(np.float64)
     return found
 
 

@@ -8,7 +8,6 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parent))  # the project's own folder is on the path by its installation
 
 with atheris.instrument_imports(include=["labels", "models", "csv", "json"]):
-    import io
     import json
 
     import polars as pl
@@ -57,18 +56,6 @@ def documents() -> list[bytes]:
     return [json.dumps(each).encode() for each in (coco, tasks, [dict.fromkeys(ROWS, "Shirt")])]
 
 
-def parquet() -> list[bytes]:
-    """Honest tables under several compressions, one of numbers and nested columns."""
-    nested = pl.DataFrame({"label": [1, 2, None], "boxes": [[1.5], [], None], "meta": [{"a": "x"}] * 3})
-    made = []
-    for table in (pl.DataFrame(ROWS), nested):
-        for compression in ("uncompressed", "snappy", "zstd"):
-            buffer = io.BytesIO()
-            table.write_parquet(buffer, compression=compression)
-            made.append(buffer.getvalue())
-    return made
-
-
 if __name__ == "__main__":
     main(
         {
@@ -76,6 +63,5 @@ if __name__ == "__main__":
             "tsv": (".tsv", lambda: delimited("\t"), read),
             "jsonl": (".jsonl", json_lines, read),
             "json": (".json", documents, read),
-            "parquet": (".parquet", parquet, read),
         }
     )
