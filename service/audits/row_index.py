@@ -58,7 +58,8 @@ class RowIndex:
         path = folder.path / f"index-{(folder.path / ROWS).stat().st_mtime_ns}"
         if not path.exists():
             for old in folder.path.glob("index-*"):
-                shutil.rmtree(old, ignore_errors=True)
+                if old != path:  # another request may have been quicker
+                    shutil.rmtree(old, ignore_errors=True)
             columns = _columns(folder)
             put_folder(path, lambda part: _write(part, columns))
         return cls(**{each.name: np.load(path / f"{each.name}.npy", mmap_mode="r") for each in fields(cls)})

@@ -132,6 +132,21 @@ def test_a_review_comes_out_as_it_was_decided(server: Any, visit: Any, kit: Any)
         assert row["trusted"] == (verdict in {"keep", "relabel"})
 
 
+def test_decisions_are_scored_again_from_the_report(server: Any, visit: Any, kit: Any) -> None:
+    """The report says what was reviewed, and takes the decisions in when one asks it to: less is flagged then."""
+    audit = audit_of(server, kit)
+    rows = server.http.get(f"/v1/audits/{audit}/rows", params={"limit": 60}).json()["rows"]
+    many = [{"row": row["row"], "decision": "relabel", "label": row["suggested_label"]} for row in rows]
+    server.http.post(f"/v1/audits/{audit}/decisions", json={"decisions": many})
+    page = visit(server, f"/audits/{audit}")
+    page.wait_for_selector("#trust-body dd")
+    assert "60 rows: 60 changed" in page.locator("#trust-body").inner_text()
+    with page.expect_response("**/rescore"):
+        page.locator("#rescore").click()
+    assert server.ended(f"/v1/audits/{audit}")["status"] == "succeeded"
+    assert server.http.get(f"/v1/audits/{audit}/report").json()["flagged"] < 122 - 50
+
+
 def test_dragging_leaves_many_out(server: Any, visit: Any, untouched: str) -> None:
     """A frame drawn with the mouse over three tiles leaves these out, and drawn again takes them in."""
     page = visit(server, f"/audits/{untouched}/review")

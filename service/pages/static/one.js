@@ -49,14 +49,15 @@ async function show(index) {
   byId("one").hidden = !row;
   byId("empty").hidden = Boolean(row);
   if (!row) return nothing();
-  byId("picture").src = row.pictured ? picture(row.row, LARGE) : "";
+  byId("picture").hidden = !row.pictured;
+  if (row.pictured) byId("picture").src = picture(row.row, LARGE);
   byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));
   byId("picture").alt = `Labelled ${row.given_label}`;
   const said = row.decision && row.decision.decision !== "undecided" ? ` · decided: ${row.decision.label ?? row.decision.decision}` : "";
   say(byId("where"), `Image ${count(at + 1)}${said}`);
   byId("odds-bar").setAttribute("width", 100 * (row.p_wrong ?? 0));
   say(byId("odds"), row.p_wrong === null ? "not judged" : `wrong with a probability of ${percent(row.p_wrong, 0)}`);
-  say(byId("keep").lastChild, `Keep ${row.given_label}`);
+  say(byId("keep").lastChild, `Keep ${row.given_label ?? "it as it is"}`);
   byId("take").hidden = !row.suggested_label;
   say(byId("take").lastChild, `It is ${row.suggested_label}`);
   prepare();

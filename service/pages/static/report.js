@@ -1,5 +1,5 @@
 // The report: the budget chosen on the curve, the review so far, printing.
-import { ask } from "./api.js";
+import { ask, send } from "./api.js";
 import { byId, say } from "./dom.js";
 import { count, percent } from "./format.js";
 import { trustFacts } from "./trust.js";
@@ -60,5 +60,9 @@ print.addEventListener("click", () => window.print());
 const trust = await ask(`/v1/audits/${report.dataset.audit}/review`);
 if (trust.reviewers.length) {
   byId("trust-body").replaceChildren(trustFacts(trust));
+  byId("rescore").addEventListener("click", async () => {
+    await send("POST", `/v1/audits/${report.dataset.audit}/rescore`, {});
+    location.reload();
+  });
   byId("trust").hidden = false;
 }
