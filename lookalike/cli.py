@@ -14,6 +14,7 @@ import training.cli
 import training.experiments.cli
 from lookalike.evaluate import evaluate
 from lookalike.import_model import import_model
+from lookalike.pretrained_model import pretrained
 from lookalike.quantize_model import quantize_model
 from models.errors import LookalikeError
 
@@ -42,6 +43,7 @@ app.command()(service.cli.audit)
 app.command()(service.cli.worker)
 app.command()(service.cli.migrate)
 service.cli.models.command("import")(import_model)
+service.cli.models.command("pretrained")(pretrained)
 service.cli.models.command("quantize")(quantize_model)
 app.add_typer(service.cli.models, name="models")
 app.add_typer(service.access.cli.keys, name="keys")
@@ -53,7 +55,16 @@ app.command()(training.experiments.cli.experiment)
 app.command()(evaluate)
 
 
-_TRAINING = {"torch", "torchvision", "onnx", "onnxscript", "safetensors", "matplotlib"}
+_TRAINING = {
+    "torch",
+    "torchvision",
+    "lightning_fabric",
+    "tensorboardX",
+    "onnx",
+    "onnxscript",
+    "safetensors",
+    "matplotlib",
+}
 """What only the commands that train need."""
 
 

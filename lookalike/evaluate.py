@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from training.data.pictures import Pictures
+
 
 def evaluate(
     what: Annotated[str, typer.Argument(metavar="RUN|NAME[@VERSION]", help="A run folder or a published model.")],
@@ -31,23 +33,23 @@ def evaluate(
             typer.echo(f"{name:15} {value:.4f}")
 
 
-def _run(path: str, _: Path | None, images: "NDArray[np.uint8]") -> "NDArray[np.float64]":
+def _run(path: str, _: Path | None, images: "Pictures") -> "NDArray[np.float64]":
     """A run has no calibration yet: its softmax as it is."""
     import numpy as np
     import torch
 
     from models.distribution import softmax
-    from training.loop import normalise
     from training.run import Run
 
     run = Run(Path(path))
     config, network = run.config, run.load()
-    inputs = normalise(torch.from_numpy(images), config.pixel_mean, config.pixel_std)
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        return softmax(np.concatenate([network(batch)[0].numpy() for batch in torch.split(inputs, 1000)]))
+        logits = [network(config.normalisation(batch))[0].numpy() for batch in torch.split(inputs, 1000)]
+    return softmax(np.concatenate(logits))
 
 
-def _published(reference: str, models: Path | None, images: "NDArray[np.uint8]") -> "NDArray[np.float64]":
+def _published(reference: str, models: Path | None, images: "Pictures") -> "NDArray[np.float64]":
     import numpy as np
 
     from models.distribution import class_probabilities

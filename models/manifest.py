@@ -89,13 +89,13 @@ class Imported(_Part):
 
 
 class Quantization(_Part):
-    """How a graph in float32 became one that computes in integers, and what it measured before."""
+    """How a graph in float32 became one of fewer bits, and what it measured before."""
 
     scheme: str
-    """For instance ``int8, static, per channel``."""
-    source: str
-    """The images on which the ranges of activations were measured, in words."""
-    n: int = Field(gt=0)
+    """``int8, static, per channel``, or ``float16``."""
+    source: str | None
+    """The images on which the ranges of activations were measured, in words; null for float16, which needs none."""
+    n: int | None = Field(gt=0)
     """How many they were."""
     made_from: str | None
     """The version that it was made from, ``NAME@VERSION``; null: a training run."""
@@ -131,7 +131,7 @@ class Manifest(_Part):
     imported: Imported | None = None
     """Of a model that was not."""
     quantization: Quantization | None = None
-    """Of a graph that computes in integers."""
+    """Of a graph that computes in integers or float16."""
     metrics: dict[str, float]
     """Figures on the test split, and under ``validation_*`` on the calibration samples."""
     files: dict[str, Sha256]
@@ -167,8 +167,8 @@ class Manifest(_Part):
                 raise ValueError("calibration: an encoder has no probabilities that could be calibrated")
         if (self.provenance is None) == (self.imported is None):
             raise ValueError("a model has either provenance (it was trained here) or imported (it was not)")
-        if self.provenance is not None and (self.calibration is None or self.confidence_labels is None):
-            raise ValueError("a model that was trained here has calibration and confidence_labels")
+        if self.provenance is not None and self.confidence_labels is None:
+            raise ValueError("a model that was trained here has confidence_labels")
         missing = self._needed() - self.files.keys()
         if missing:
             raise ValueError(f"files lacks {sorted(missing)}")

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -23,17 +24,21 @@ from models.manifest import (
 from models.repository import ModelArtifact, ModelRepository, sha256_of, verify
 from models.training_pixels import save_hashes
 from training.data import DataSet
-from training.held_out import HeldOut, measure, run_graph
-from training.loop import normalise
+from training.data.pictures import subset
+from training.half_precision import to_float16
+from training.held_out import HeldOut, batches, measure, run_graph
 from training.losses import make_loss
 from training.losses.relaxed_targets import Relaxation
 from training.model_card import model_card
-from training.networks import ResNet
+from training.normalisation import Normalisation
 from training.quantization import range_images, to_int8
 from training.run import Run, RunConfig
 
 TOLERANCE = 1e-3
 """Largest difference of a logit between torch and ONNX Runtime that is put down to rounding."""
+
+
+Form = Literal["fp32", "fp16", "int8"]
 
 
 class ExportError(LookalikeError):
@@ -43,39 +48,47 @@ class ExportError(LookalikeError):
 class ExportedNetwork(nn.Module):
     """The network as it is served: normalisation inside, uint8 images in."""
 
-    def __init__(self, network: ResNet, mean: float, std: float) -> None:
+    def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
         super().__init__()
-        self.network, self.mean, self.std = network, mean, std
+        self.network, self.normalisation = network, normalisation
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 ``[N, H, W, C]`` to logits ``[N, K]`` and embedding ``[N, D]``, float32."""
-        logits, embedding = self.network(normalise(images, self.mean, self.std))
+        logits, embedding = self.network(self.normalisation(images.permute(0, 3, 1, 2)))
         return logits, embedding
 
 
-def export(run: Run, data: DataSet, repository: ModelRepository, name: str, *, int8: bool = False) -> ModelArtifact:
+def export(run: Run, data: DataSet, repository: ModelRepository, name: str, *, form: Form = "fp32") -> ModelArtifact:
     """Publish a run as the next version of ``name``; raises ``ExportError`` where torch and the graph disagree.
 
-    With ``int8`` the graph is quantised; raises ``QuantizationError`` where it loses too much by that.
+    Its form is float32, float16 (weights and all between input and outputs), or int8. Raises ``QuantizationError``
+    where int8 or float16 lose too much, or can't be judged for want of held-out samples.
     """
     config = run.config
     if (data.name, data.classes, data.input) != (config.data_set, config.classes, config.input):
         raise ExportError(f"the run was trained on {config.data_set} with other classes or inputs than this data set's")
-    network = ExportedNetwork(run.load(), config.pixel_mean, config.pixel_std).eval()
+    network = ExportedNetwork(run.load(), config.normalisation).eval()
     held_out, groups = HeldOut.of(data), config.similarity_groups
     with repository.publishing(name) as (version, folder):
         graph = folder / GRAPH
-        write_graph(network, held_out.images[:2], graph)
+        examples = subset(data.images, run.labels.index[:200])[:]
+        write_graph(network, examples[:2], graph)
         session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-        check_against_torch(network, session, held_out.images[:200])
-        if int8:
+        check_against_torch(network, session, examples)
+        if form == "int8":
             images = range_images(data.images, run.labels.index)
             source = f"{len(images):,} of the run's training images"
             measured, quantization = to_int8(graph, images, held_out, groups, source=source)
+        elif form == "fp16":
+            measured, quantization = to_float16(graph, examples, held_out, groups)
         else:
             measured, quantization = measure(graph, held_out, groups), None
-        measured.statistics.save(folder / EMBEDDING_STATISTICS)
-        save_hashes(folder / TRAINING_PIXELS, data.images[run.labels.index])
+        files = [GRAPH, TRAINING_PIXELS]
+        if measured.statistics is not None:
+            measured.statistics.save(folder / EMBEDDING_STATISTICS)
+            files.append(EMBEDDING_STATISTICS)
+        trained_on = subset(data.images, run.labels.index)
+        save_hashes(folder / TRAINING_PIXELS, (image for batch in batches(trained_on) for image in batch))
         manifest = Manifest(
             name=name,
             version=version,
@@ -88,7 +101,7 @@ def export(run: Run, data: DataSet, repository: ModelRepository, name: str, *, i
             provenance=_provenance(run, config),
             quantization=quantization,
             metrics=measured.metrics,
-            files={file: sha256_of(folder / file) for file in (GRAPH, EMBEDDING_STATISTICS, TRAINING_PIXELS)},
+            files={file: sha256_of(folder / file) for file in files},
         )
         (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1) + "\n")
         (folder / CARD).write_text(model_card(manifest))
@@ -96,8 +109,8 @@ def export(run: Run, data: DataSet, repository: ModelRepository, name: str, *, i
     return repository.resolve(f"{name}@{version}")
 
 
-def write_graph(network: nn.Module, example: NDArray[np.uint8], path: Path) -> None:
-    """Write ``model.onnx`` with a dynamic number of images."""
+def write_graph(network: nn.Module, example: NDArray[np.uint8] | NDArray[np.float32], path: Path) -> None:
+    """Write ``model.onnx`` with a dynamic number of images like the two of ``example``."""
     with warnings.catch_warnings():
         # The exporter announces deprecations of its own internals; none concerns what is exported.
         warnings.simplefilter("ignore")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from models.manifest import Manifest
+from models.manifest import Manifest, Provenance
 
 _FIGURES = {
     "accuracy": "accuracy",
@@ -15,11 +15,11 @@ _FIGURES = {
 
 def model_card(manifest: Manifest) -> str:
     """Markdown for the README.md of a model that was trained here."""
-    made, metrics, calibration = manifest.provenance, manifest.metrics, manifest.calibration
+    made = manifest.provenance
     assert made is not None
-    assert calibration is not None
     trusted = f"{made.trusted_samples:,} of them trusted" if made.trusted_samples else "none of them trusted"
     loss = f"{made.loss}{', clamped at zero' if made.clamp else ''}, relaxation {made.relaxation}"
+    unlike = "; an image unlike its training data is marked `outlier`, not recognised" if manifest.calibration else ""
     return f"""{_what_it_is(manifest)}
 ## Training
 
@@ -33,18 +33,10 @@ def model_card(manifest: Manifest) -> str:
 
 `manifest.json` has the whole recipe, the confidence labels and the library versions.
 
-## Figures
-
-The {made.data_set} test split was used for these figures alone. Temperature, conformal quantiles and confusion counts
-come from {calibration.source}; they took no part in training. The weights are those of the last epoch; none was picked.
-
-| | test | validation |
-| --- | --- | --- |
-{_rows(lambda figure: f"{metrics[figure]:.4f} | {metrics[f'validation_{figure}']:.4f}")}
-
+{_figures(manifest, made)}
 {_quantization(manifest)}## Limits
 
-It knows the classes above and nothing else; an image unlike its training data is marked `outlier`, not recognised.
+It knows the classes above and nothing else{unlike}.
 An audit of labels of images that it was trained on is no evidence: `training_pixels.bin` lets an audit notice them.
 """
 
@@ -77,6 +69,39 @@ A classifier of {manifest.input.height} x {manifest.input.width} pixel images in
 """
 
 
+def _figures(manifest: Manifest, made: Provenance) -> str:
+    parts = {
+        part: name
+        for part, name in (("", "test"), ("validation_", "validation"))
+        if f"{part}accuracy" in manifest.metrics
+    }
+    if not parts:
+        return """## Figures
+
+None: no samples with clean labels were held out. Its probabilities are the softmax of its logits, and nobody has \
+checked them.
+"""
+    used = []
+    if "" in parts:
+        used.append(f"The {made.data_set} test split was used for these figures alone.")
+    if manifest.calibration is not None:
+        used.append(
+            f"Temperature, conformal quantiles and confusion counts\ncome from {manifest.calibration.source}; they "
+            "took no part in training."
+        )
+    weights = "the last epoch; none was picked"
+    if made.recipe.get("early_stop"):
+        weights = "the epoch with the lowest loss on a slice of the training labels that was left out for that"
+    return f"""## Figures
+
+{" ".join(used)} The weights are those of {weights}.
+
+| | {" | ".join(parts.values())} |
+|{" --- |" * (1 + len(parts))}
+{_rows(lambda figure: " | ".join(f"{manifest.metrics[part + figure]:.4f}" for part in parts))}
+"""
+
+
 def _quantization(manifest: Manifest) -> str:
     """What became of the figures when the graph was quantised; nothing for one that was not."""
     made, metrics = manifest.quantization, manifest.metrics
@@ -84,21 +109,22 @@ def _quantization(manifest: Manifest) -> str:
         return ""
     before = made.float_metrics
     parts = [part for part in ("", "validation_") if f"{part}accuracy" in metrics]
-    header = " | ".join(f"{part.removesuffix('_') or 'test'}, {kind}" for part in parts for kind in ("int8", "float32"))
+    form = made.scheme.split(",")[0]
+    header = " | ".join(f"{part.removesuffix('_') or 'test'}, {kind}" for part in parts for kind in (form, "float32"))
 
     def cells(figure: str) -> str:
         return " | ".join(f"{each[part + figure]:.4f}" for part in parts for each in (metrics, before))
 
+    how = f"It computes in {made.scheme} from its first convolution on."
+    if made.source is not None:
+        how = f"Its convolutions compute in integers ({made.scheme}); ranges of activations come from {made.source}."
+    table = f"| | {header} |\n|{' --- |' * (1 + 2 * len(parts))}\n{_rows(cells)}\n" if parts else ""
     return f"""## Quantisation
 
-Its convolutions compute in integers ({made.scheme}); the ranges of activations were measured on {made.source}. \
-It was made from {made.made_from or "a training run"}, whose graph in float32 has the sha256 `{made.float_sha256}`, \
-and calibrated anew on its own outputs.
+{how} It was made from {made.made_from or "a training run"}, whose graph in float32 has the sha256 \
+`{made.float_sha256}`, and calibrated anew on its own outputs.
 
-| | {header} |
-|{" --- |" * (1 + 2 * len(parts))}
-{_rows(cells)}
-
+{table}
 """
 
 

@@ -1,21 +1,31 @@
-"""Residual networks for images of 28 to 32 pixels (He et al. 2016, with a 3 x 3 stem and no max-pooling)."""
+"""Residual networks (He et al. 2016): a small one for images of 28 to 32 pixels, and those of torchvision."""
 
 from typing import Literal
 
 import torch.nn.functional as F
+import torchvision
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 
 class NetworkSpec(BaseModel):
-    """Size of a residual network: a stage per width, each but the first halving height and width."""
+    """Which residual network it is.
+
+    ``small`` has a stage for each width, all but the first halving height and width, and a 3 x 3 stem without
+    max-pooling. ``resnet18``, ``resnet34`` and ``resnet50`` are torchvision's.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    kind: Literal["small", "resnet18", "resnet34", "resnet50"] = "small"
     widths: tuple[int, ...] = (32, 64, 128)
+    """Of ``small``."""
     blocks: int = 1
-    """Residual blocks a stage."""
+    """Residual blocks a stage of ``small``."""
     stem_stride: Literal[1, 2] = 2
+    """Of ``small``."""
+    stem: Literal["imagenet", "cifar"] = "imagenet"
+    """Of the others: 7 x 7 with max-pooling, which halves twice, or for small images 3 x 3, which doesn't."""
 
 
 class ResidualBlock(nn.Module):
@@ -59,3 +69,29 @@ class ResNet(nn.Module):
         """``[N, C, H, W]`` normalised float images to logits ``[N, K]`` and embedding ``[N, D]``."""
         embedding = self.stages(self.stem(x)).mean(dim=(2, 3))
         return self.head(embedding), embedding
+
+
+class TorchvisionResNet(nn.Module):
+    """The same of torchvision's networks, with random weights."""
+
+    def __init__(self, spec: NetworkSpec, *, channels: int, classes: int) -> None:
+        super().__init__()
+        self.body = getattr(torchvision.models, spec.kind)(weights=None)
+        if spec.stem == "cifar":
+            self.body.conv1, self.body.maxpool = nn.Conv2d(channels, 64, 3, padding=1, bias=False), nn.Identity()
+        elif channels != 3:
+            self.body.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+        width = self.body.fc.in_features
+        self.body.fc = nn.Identity()
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``[N, C, H, W]`` normalised float images to logits ``[N, K]`` and embedding ``[N, D]``."""
+        embedding = self.body(x)
+        return self.head(embedding), embedding
+
+
+def make_network(spec: NetworkSpec, *, channels: int, classes: int) -> nn.Module:
+    """Make a network that gives ``(logits, embedding)``, its weights drawn from torch's generator."""
+    kind = ResNet if spec.kind == "small" else TorchvisionResNet
+    return kind(spec, channels=channels, classes=classes)

@@ -21,6 +21,7 @@ from models.errors import LookalikeError
 from models.groups import SimilarityGroups
 from models.manifest import Quantization
 from models.repository import sha256_of
+from training.data.pictures import Pictures
 from training.held_out import HeldOut, Measured, batches, measure
 
 RANGE_IMAGES = 500
@@ -49,6 +50,8 @@ def to_int8(
     ``images`` uint8 ``[n, H, W, C]`` give the ranges, ``source`` says in words what they are. Raises
     ``QuantizationError`` where accuracy or calibration on the held-out images are worse than ``MOST_LOST`` allows.
     """
+    if not len(held_out.labels):
+        raise QuantizationError("no samples are held out, so what int8 loses can't be measured: keep float32")
     digest, before = sha256_of(graph), measure(graph, held_out, groups)
     quantize(graph, graph, images)
     after = measure(graph, held_out, groups)
@@ -64,7 +67,7 @@ def to_int8(
     )
 
 
-def range_images(images: NDArray[np.uint8], index: NDArray[np.integer]) -> NDArray[np.uint8]:
+def range_images(images: Pictures, index: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Draw at most ``RANGE_IMAGES`` of the images that ``index`` points to, the same at every call."""
     rng = np.random.default_rng(_RANGE_SEED)
     chosen: NDArray[np.uint8] = images[np.sort(rng.permutation(index)[:RANGE_IMAGES])]
@@ -83,7 +86,7 @@ def quantize(graph: Path, out: Path, images: NDArray[np.uint8]) -> None:
         prepared, rounded = Path(name) / "prepared.onnx", Path(name) / "int8.onnx"
         try:
             quant_pre_process(graph, prepared, skip_symbolic_shape=True)  # joins normalisations to convolutions
-            model = _with_names(onnx.load(prepared))
+            model = with_names(onnx.load(prepared))
             onnx.save(model, prepared)
             quantize_static(
                 prepared,
@@ -107,14 +110,14 @@ def quantize(graph: Path, out: Path, images: NDArray[np.uint8]) -> None:
     onnx.save(model, out)
 
 
-def must_keep_up(before: Mapping[str, float], after: Mapping[str, float]) -> None:
-    """Raise ``QuantizationError`` where the ``validation_*`` figures of the int8 graph fall behind too far."""
+def must_keep_up(before: Mapping[str, float], after: Mapping[str, float], form: str = "int8") -> None:
+    """Raise ``QuantizationError`` where the ``validation_*`` figures of the smaller graph fall behind too far."""
     for figure, most in MOST_LOST.items():
         was, became = before[f"validation_{figure}"], after[f"validation_{figure}"]
         lost = was - became if figure == "accuracy" else became - was
         if lost > most + 1e-9:
             raise QuantizationError(
-                f"not published: in int8 the {_IN_WORDS[figure]} on the held-out images is {became:.4f} instead of "
+                f"not published: in {form} the {_IN_WORDS[figure]} on the held-out images is {became:.4f} instead of "
                 f"{was:.4f}, more than {100 * most:g} points worse; keep the model in float32"
             )
 
@@ -137,7 +140,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc] # ONNX Runtime has n
         return None if batch is None else {"images": batch}
 
 
-def _with_names(model: onnx.ModelProto) -> onnx.ModelProto:
+def with_names(model: onnx.ModelProto) -> onnx.ModelProto:
     """Give every node a name, in an opset that knows steps for each channel."""
     if any(each.version < _OPSET for each in model.opset_import if not each.domain):
         model = onnx.version_converter.convert_version(model, _OPSET)

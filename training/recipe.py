@@ -8,12 +8,33 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import LookalikeError
 from training.networks import NetworkSpec
+from training.policies import PolicyName
+from training.schedules import OneCycle, ScheduleSpec
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 class RecipeError(LookalikeError):
     """The recipe can't be used; the message names the field."""
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
+
+class EarlyStop(BaseModel):
+    """When to end before the last epoch; the weights are then those of the best one.
+
+    The loss is measured on a slice of the training samples that is left out of training: of the trusted ones where
+    there are some, else of all, whose labels may be wrong.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = Field(gt=0, lt=1)
+    """Of the samples, the slice."""
+    patience: int = Field(gt=0)
+    """Epochs without a lower loss after which it ends."""
 
 
 class Recipe(BaseModel):
@@ -27,19 +48,29 @@ class Recipe(BaseModel):
     trusted_share: float = Field(ge=0, lt=1)
     """Share of every batch drawn from the trusted set; 0 mixes the trusted samples among the others."""
     learning_rate: float = Field(gt=0)
-    """Peak of the one-cycle schedule."""
-    momentum: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]]
-    """At the peak of the learning rate, and at its ends."""
+    """The largest, where the schedule changes it."""
+    schedule: ScheduleSpec = OneCycle()
+    momentum: tuple[Momentum, Momentum]
+    """At the peak of the one-cycle schedule, and at its ends; other schedules take the second all the time."""
     weight_decay: float = Field(ge=0)
+    accumulate: int = Field(default=1, gt=0)
+    """Parts of a batch that go through the network one after the other, where a whole one doesn't fit."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights, which are then those of the run."""
+    early_stop: EarlyStop | None = None
     max_shift: int = Field(ge=0)
     """Pixels by which augmentation shifts an image."""
     mirror: bool
     """Whether augmentation turns half of the images left to right."""
-    own_untrusted: float = Field(gt=0, le=1)
+    crop_area: tuple[Share, Share] | None = None
+    """Least and largest share of an image that augmentation cuts out and enlarges; ImageNet's usual is 0.08 to 1."""
+    policy: PolicyName | None = None
+    """Augmentation by a policy, before all other."""
+    mixup: float | None = Field(default=None, gt=0)
+    """Alpha of mixup; 0.2 is usual."""
+    own_untrusted: Share
     """A class's own share of its confidence label, for untrusted samples; the rest goes to its group."""
-    own_trusted: float = Field(gt=0, le=1)
+    own_trusted: Share
     """The same for trusted samples."""
 
 

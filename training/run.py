@@ -1,28 +1,35 @@
 """The run folder: all that is needed to repeat, evaluate and export a run."""
 
 import json
-import os
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
+from torch import nn
 
 from models.confidence_labels import ConfidenceLabels
 from models.errors import LookalikeError
 from models.groups import SimilarityGroups
 from models.preprocessing import InputSpec
+from training.checkpoint import load_checkpoint, write_whole
+from training.data import DataSet
+from training.data.source import DataSource
 from training.losses import LossName
-from training.networks import ResNet
+from training.networks import make_network
+from training.normalisation import Normalisation
 from training.recipe import Recipe
+from training.state import Figures
 from training.training_set import Protocol, TrainingLabels
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 LABELS = "training_labels.npz"
 METRICS = "metrics.jsonl"
+CHECKPOINT = "checkpoint.pt"
 
 LIBRARIES = ("torch", "torchvision", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu")
 
@@ -37,6 +44,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     data_set: str
+    source: DataSource = DataSource()
     classes: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
     """The similarity group of each class, in class order."""
@@ -49,9 +57,11 @@ class RunConfig(BaseModel):
     relaxation: str = "l2"
     """In the form of the command's ``--relaxation``."""
     recipe: Recipe
-    pixel_mean: float
-    """Mean of the training pixels, in [0, 255]."""
-    pixel_std: float
+    pixel_mean: tuple[float, ...]
+    """Mean of the training pixels, in [0, 255]: of each channel, or one for all."""
+    pixel_std: tuple[float, ...]
+    weights: str | None = None
+    """What the network started from: ``imagenet``, or a file."""
     seed: int
     commit: str
     libraries: dict[str, str]
@@ -61,6 +71,11 @@ class RunConfig(BaseModel):
         """The groups as a membership matrix."""
         return SimilarityGroups.from_members(self.classes, self.groups)
 
+    @property
+    def normalisation(self) -> Normalisation:
+        """Pixels to what the network takes in."""
+        return Normalisation(self.pixel_mean, self.pixel_std)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -68,13 +83,38 @@ class Run:
 
     path: Path
 
-    def create(self, config: RunConfig, labels: TrainingLabels) -> None:
-        """Create the folder with its configuration and labels; refuses a folder that holds another run."""
-        if (self.path / CONFIG).exists():
-            raise RunError(f"{self.path} holds a run already; give another --out, or remove it")
-        self.path.mkdir(parents=True, exist_ok=True)
-        labels.save(self.path / LABELS)
-        _write(self.path / CONFIG, config.model_dump_json(indent=2).encode())
+    def open(self, config: RunConfig, labels: TrainingLabels, *, resume: bool = False) -> None:
+        """Create the folder with its configuration and labels, or with ``resume`` go on with the run that it holds.
+
+        Raises ``RunError`` for a folder that holds a run which is not to be resumed, is finished, or was made by other
+        choices.
+        """
+        if not (self.path / CONFIG).exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            labels.save(self.path / LABELS)
+            write_whole(self.path / CONFIG, config.model_dump_json(indent=2).encode())
+            return
+        if not resume:
+            raise RunError(f"{self.path} holds a run already; go on with it by --resume, or give another --out")
+        if (self.path / WEIGHTS).exists():
+            raise RunError(f"the run in {self.path} is finished; there is nothing to resume")
+        before = self.config
+        others = [
+            name
+            for name in RunConfig.model_fields
+            if name not in {"commit", "libraries"} and getattr(before, name) != getattr(config, name)
+        ]
+        if others:
+            raise RunError(f"the run in {self.path} has another {' and '.join(others)}: resume it by its own options")
+        self.log(self.epochs)
+
+    @property
+    def epochs(self) -> list[Figures]:
+        """The figures of the epochs that a run which has not finished has behind it, by its checkpoint."""
+        if not self.checkpoint.exists():
+            return []
+        epochs: list[Figures] = load_checkpoint(self.checkpoint)["epochs"]
+        return epochs
 
     @property
     def config(self) -> RunConfig:
@@ -93,21 +133,34 @@ class Run:
         """The labels that the run learnt from."""
         return TrainingLabels.load(self.path / LABELS)
 
-    def log(self, **metrics: Any) -> None:
-        """Append a line of metrics."""
-        with (self.path / METRICS).open("a") as file:
-            file.write(json.dumps(metrics) + "\n")
+    @property
+    def checkpoint(self) -> Path:
+        """The file that a run which has not finished goes on from."""
+        return self.path / CHECKPOINT
 
-    def save(self, network: ResNet) -> None:
-        """Write the weights, whole or not at all."""
-        aside = self.path / f"{WEIGHTS}.part"
-        save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, aside)
-        aside.replace(self.path / WEIGHTS)
+    def log(self, epochs: Sequence[Mapping[str, Any]]) -> None:
+        """Write the figures of all epochs so far, a line each."""
+        write_whole(self.path / METRICS, "".join(json.dumps(each) + "\n" for each in epochs).encode())
 
-    def load(self) -> ResNet:
+    def finish(self, network: nn.Module) -> None:
+        """Write the weights, whole or not at all; then nothing is left to go on from."""
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        write_whole(self.path / WEIGHTS, save(weights))
+        self.checkpoint.unlink(missing_ok=True)
+
+    def load_data(self, folder: Path | None = None) -> DataSet:
+        """Find the data set again that the run learnt from, with the run's groups; in ``folder`` if it has moved."""
+        config = self.config
+        source = config.source if folder is None else config.source.model_copy(update={"folder": folder})
+        data = source.load()
+        if data.classes != config.classes:
+            raise RunError(f"{self.path}: the data at {source.folder} have other classes than when the run was made")
+        return replace(data, groups=config.similarity_groups)
+
+    def load(self) -> nn.Module:
         """Rebuild the trained network, in evaluation mode, on the CPU."""
         config = self.config
-        network = ResNet(config.recipe.network, channels=config.input.channels, classes=len(config.classes))
+        network = make_network(config.recipe.network, channels=config.input.channels, classes=len(config.classes))
         try:
             network.load_state_dict(load_file(self.path / WEIGHTS))
         except FileNotFoundError as error:
@@ -124,12 +177,3 @@ def library_versions() -> dict[str, str]:
         except ModuleNotFoundError:
             continue
     return found
-
-
-def _write(path: Path, content: bytes) -> None:
-    aside = path.with_name(f"{path.name}.part")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)

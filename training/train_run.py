@@ -2,23 +2,32 @@
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from lightning_fabric import Fabric
 
 from models.confidence_labels import ConfidenceLabels, ConfidenceLabelsError, from_groups
+from models.errors import LookalikeError
+from training.board import Board
 from training.data import DataSet
-from training.loop import normalise, train
+from training.data.pictures import FilePictures, Pictures, subset
+from training.data.source import DataSource
+from training.devices import make_fabric
+from training.feeds import make_feed
+from training.loop import train
 from training.losses import LossName, make_loss
 from training.losses.relaxed_targets import L2, Relaxation
-from training.networks import ResNet
+from training.networks import make_network
 from training.noise import Noise
+from training.pretrained import IMAGENET_MEAN, IMAGENET_STD, start_from
 from training.recipe import Recipe
 from training.run import Run, RunConfig, library_versions
+from training.state import Figures
 from training.training_set import Protocol, TrainingLabels
+from training.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -33,16 +42,111 @@ class RunChoices:
     """None: made from the data set's groups with the recipe's shares."""
     seed: int
     relaxation: Relaxation = L2
+    weights: str | None = None
+    """What to start from: ``imagenet``, or a file; None: random weights."""
+    source: DataSource = field(default_factory=DataSource)
+    """Where the data set is from, to find it again."""
+    compiled: bool = False
+    """Whether to try torch's compiler."""
 
 
-def train_run(run: Run, data: DataSet, recipe: Recipe, choices: RunChoices) -> Iterator[dict[str, float]]:
-    """Train into a new run folder; yields the metrics of each epoch, validation accuracy among them.
+class RunChoicesError(LookalikeError):
+    """The choices don't go together; the message says which."""
 
-    Validation accuracy is for watching only: nothing is chosen by it. The weights saved are the last epoch's.
+
+def train_run(
+    run: Run, data: DataSet, recipe: Recipe, choices: RunChoices, *, fabric: Fabric | None = None, resume: bool = False
+) -> Iterator[Figures]:
+    """Train into a run folder; yields the figures of each epoch.
+
+    ``validation_loss`` and ``_accuracy`` are among them where there are held-out samples. They are for watching only:
+    nothing is chosen by them. Without a fabric it runs on the GPU if there is one. With ``resume`` a run that is in the
+    folder already, made by the same choices, goes on where it stopped.
     """
-    index = data.split.training
+    fabric = fabric or make_fabric()
     rng = np.random.default_rng(choices.seed)
-    labels = TrainingLabels.draw(
+    labels = _labels(data, choices, rng)
+    confidence_labels = choices.confidence_labels or from_groups(
+        data.groups, own_untrusted=recipe.own_untrusted, own_trusted=recipe.own_trusted
+    )
+    if confidence_labels.classes != data.classes:
+        raise ConfidenceLabelsError(f"the confidence labels must list the classes of {data.name} in its order")
+    watched = {}
+    if data.split.validation.size:
+        watched["validation"] = (subset(data.images, data.split.validation), data.labels[data.split.validation])
+    if recipe.early_stop is not None:
+        labels, held_out = labels.hold_out(recipe.early_stop.share, rng)
+        watched["held_out"] = (subset(data.images, held_out.index), held_out.given)
+    pictures = subset(data.images, labels.index)
+    mean, std = _mean_and_std(pictures, choices)
+    config = RunConfig(
+        data_set=data.name,
+        source=choices.source,
+        classes=data.classes,
+        groups=data.groups.members(),
+        input=data.input,
+        confidence_labels=confidence_labels,
+        noise=str(choices.noise) if data.trust is None else AS_GIVEN,
+        protocol=choices.protocol,
+        trusted=choices.trusted if data.trust is None else int(labels.trusted.sum()),
+        loss=choices.loss,
+        relaxation=str(choices.relaxation),
+        recipe=recipe,
+        pixel_mean=mean,
+        pixel_std=std,
+        weights=choices.weights,
+        seed=choices.seed,
+        commit=commit(),
+        libraries=library_versions(),
+    )
+    torch.manual_seed(choices.seed)
+    network = make_network(recipe.network, channels=data.input.channels, classes=len(data.classes))
+    if choices.weights is not None:
+        start_from(network, recipe.network, choices.weights)
+    if fabric.is_global_zero:
+        run.open(config, labels, resume=resume)
+    fabric.barrier()
+    epochs = run.epochs
+    with Board(run.path / "tensorboard", shown=fabric.is_global_zero, after=len(epochs)) as board:
+        for figures in train(
+            network,
+            make_loss(choices.loss, confidence_labels, choices.relaxation),
+            make_feed(pictures, recipe.crop_area, fabric.device),
+            labels,
+            recipe,
+            normalisation=config.normalisation,
+            generator=torch.Generator().manual_seed(choices.seed),
+            fabric=fabric,
+            evaluate=Watch(watched, config.normalisation, fabric.device),
+            checkpoint=run.checkpoint,
+            compile_for=(data.input.channels, data.input.height, data.input.width) if choices.compiled else None,
+        ):
+            epochs.append(figures)
+            if fabric.is_global_zero:
+                run.log(epochs)
+                board.add(figures)
+            yield figures
+    if fabric.is_global_zero:
+        run.finish(network)
+    fabric.barrier()
+
+
+AS_GIVEN = "as given"
+"""The noise of labels that came as they are."""
+_STATISTICS_OF = 2000
+"""Pictures of a data set that is not in memory whose pixels give mean and deviation."""
+
+
+def _labels(data: DataSet, choices: RunChoices, rng: np.random.Generator) -> TrainingLabels:
+    index = data.split.training
+    if data.trust is not None:
+        if choices.noise.kind != "none" or choices.trusted:
+            raise RunChoicesError(
+                f"the labels of {data.name} are taken as they are: leave out --noise and --trusted, and mark verified "
+                "rows in the column `trusted`"
+            )
+        return TrainingLabels(index, data.labels[index], data.trust.trusted[index], data.trust.original[index])
+    return TrainingLabels.draw(
         index,
         data.labels[index],
         data.groups,
@@ -51,55 +155,15 @@ def train_run(run: Run, data: DataSet, recipe: Recipe, choices: RunChoices) -> I
         protocol=choices.protocol,
         rng=rng,
     )
-    confidence_labels = choices.confidence_labels or from_groups(
-        data.groups, own_untrusted=recipe.own_untrusted, own_trusted=recipe.own_trusted
-    )
-    if confidence_labels.classes != data.classes:
-        raise ConfidenceLabelsError(f"the confidence labels must list the classes of {data.name} in its order")
-    pixels = data.images[index]
-    config = RunConfig(
-        data_set=data.name,
-        classes=data.classes,
-        groups=data.groups.members(),
-        input=data.input,
-        confidence_labels=confidence_labels,
-        noise=str(choices.noise),
-        protocol=choices.protocol,
-        trusted=choices.trusted,
-        loss=choices.loss,
-        relaxation=str(choices.relaxation),
-        recipe=recipe,
-        pixel_mean=float(pixels.mean()),
-        pixel_std=float(pixels.std()),
-        seed=choices.seed,
-        commit=commit(),
-        libraries=library_versions(),
-    )
-    run.create(config, labels)
-
-    torch.manual_seed(choices.seed)
-    generator = torch.Generator().manual_seed(choices.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = ResNet(recipe.network, channels=data.input.channels, classes=len(data.classes))
-    images = normalise(torch.from_numpy(pixels), config.pixel_mean, config.pixel_std)
-    held_out = normalise(torch.from_numpy(data.images[data.split.validation]), config.pixel_mean, config.pixel_std)
-    truth = torch.from_numpy(data.labels[data.split.validation])
-    loss = make_loss(choices.loss, confidence_labels, choices.relaxation)
-
-    def watch(network: nn.Module) -> dict[str, float]:
-        return {"validation_accuracy": _accuracy(network, held_out.to(device), truth.to(device))}
-
-    for epoch in train(network, loss, images, labels, recipe, generator=generator, device=device, evaluate=watch):
-        run.log(**epoch)
-        yield epoch
-    run.save(network.cpu())
 
 
-def _accuracy(network: nn.Module, images: torch.Tensor, truth: torch.Tensor) -> float:
-    network.eval()
-    with torch.inference_mode():
-        top = torch.cat([network(batch)[0].argmax(dim=1) for batch in torch.split(images, 1000)])
-    return (top == truth).float().mean().item()
+def _mean_and_std(pictures: Pictures, choices: RunChoices) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of all channels together; of ImageNet's channels where that is what the weights are from."""
+    if choices.weights is not None:
+        return IMAGENET_MEAN, IMAGENET_STD
+    if isinstance(pictures, FilePictures):
+        pictures = pictures[np.linspace(0, len(pictures) - 1, _STATISTICS_OF, dtype=np.int64)]
+    return (float(pictures.mean()),), (float(pictures.std()),)
 
 
 def commit() -> str:

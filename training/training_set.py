@@ -64,6 +64,23 @@ class TrainingLabels:
             chosen[for_trust.permutation(eligible)[: trusted // classes]] = True
         return cls(np.asarray(index, dtype=np.int64), np.where(chosen, truth, noisy), chosen, noisy)
 
+    def hold_out(self, share: float, rng: np.random.Generator) -> tuple[Self, Self]:
+        """Part them into those to train on and a slice of ``share``, the same of every given class.
+
+        The slice is of the trusted samples, where there are some; each class keeps a sample to train on at least.
+        """
+        eligible = self.trusted if self.trusted.any() else np.ones_like(self.trusted)
+        chosen = np.zeros_like(self.trusted)
+        for label in np.unique(self.given):
+            members = np.flatnonzero(eligible & (self.given == label))
+            chosen[rng.permutation(members)[: max(0, min(round(share * len(members)), len(members) - 1))]] = True
+        if not chosen.any():
+            raise TrainingSetError(f"a slice of {share:g} of the samples holds none: take a larger share, or more")
+        return self._of(~chosen), self._of(chosen)
+
+    def _of(self, rows: NDArray[np.bool_]) -> Self:
+        return type(self)(self.index[rows], self.given[rows], self.trusted[rows], self.original[rows])
+
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file of plain arrays."""
         np.savez_compressed(path, index=self.index, given=self.given, trusted=self.trusted, original=self.original)

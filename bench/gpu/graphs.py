@@ -12,6 +12,7 @@ from models.manifest import GRAPH, MANIFEST, Imported, Manifest
 from models.preprocessing import InputSpec
 from models.repository import ModelArtifact, ModelRepository, sha256_of
 from training.export import ExportedNetwork, write_graph
+from training.normalisation import Normalisation
 
 CLASSES = tuple(f"class {i}" for i in range(1000))
 
@@ -37,7 +38,7 @@ def publish(plain: ModelRepository, half: ModelRepository, depth: int, size: int
     name, width = f"resnet{depth}-{size}", network.head.in_features
     with plain.publishing(name) as (version, folder):
         example = np.zeros((2, size, size, 3), dtype=np.uint8)
-        write_graph(ExportedNetwork(network, mean=115.0, std=57.0).eval(), example, folder / GRAPH)
+        write_graph(ExportedNetwork(network, Normalisation([115.0], [57.0])).eval(), example, folder / GRAPH)
         graph = onnx.load(folder / GRAPH)
         _describe(folder, name, version, size, width)
     with half.publishing(name) as (version, folder):

@@ -20,7 +20,7 @@ def quantize_version(
     if origin.calibration is None:
         raise QuantizationError(f"{artifact} is not calibrated, so nothing can be lost or kept: calibrate it first")
     if origin.quantization is not None:
-        raise QuantizationError(f"{artifact} is in int8 already")
+        raise QuantizationError(f"{artifact} is quantised already")
     verify(artifact)
     with repository.publishing(name) as (version, folder):
         for file in {GRAPH, TRAINING_PIXELS} & origin.files.keys():
@@ -33,6 +33,7 @@ def quantize_version(
             source=evidence.ranges_source,
             made_from=str(artifact),
         )
+        assert measured.statistics is not None  # int8 is judged on held-out samples
         measured.statistics.save(folder / EMBEDDING_STATISTICS)
         manifest = Manifest.model_validate(
             origin.model_dump(exclude={"schema_version"})

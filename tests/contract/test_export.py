@@ -1,7 +1,7 @@
 """Export: what is published computes what was trained, and says what it is."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import torch
 
-from labels.splits import split
+from labels.splits import Split, split
 from models.answer import Answers
 from models.embedding import EmbeddingStatistics
 from models.groups import SimilarityGroups
@@ -20,14 +20,16 @@ from models.repository import ModelArtifact, ModelRepository, verify
 from models.scores import Scores
 from models.training_pixels import load_hashes, pixel_hash, were_trained_on
 from training import export as exporting
-from training import quantization
+from training import half_precision, quantization
 from training.data import DataSet
+from training.data.data_set import Trust
 from training.export import ExportedNetwork, ExportError, check_against_torch, export, run_graph
 from training.networks import NetworkSpec, ResNet
 from training.noise import Noise
+from training.normalisation import Normalisation
 from training.recipe import Recipe
 from training.run import Run
-from training.train_run import RunChoices, train_run
+from training.train_run import RunChoices, RunChoicesError, train_run
 
 CLASSES = ("ant", "bee", "cat", "dog")
 RECIPE = Recipe(
@@ -60,7 +62,7 @@ class Trained:
     @property
     def network(self) -> ExportedNetwork:
         config = self.run.config
-        return ExportedNetwork(self.run.load(), config.pixel_mean, config.pixel_std).eval()
+        return ExportedNetwork(self.run.load(), config.normalisation).eval()
 
 
 def data_set(channels: int = 3) -> DataSet:
@@ -215,7 +217,7 @@ def test_the_run_keeps_its_metrics(trained: Trained) -> None:
 
 def other_network(trained: Trained) -> ExportedNetwork:
     torch.manual_seed(99)
-    return ExportedNetwork(ResNet(RECIPE.network, channels=3, classes=4), 100.0, 60.0).eval()
+    return ExportedNetwork(ResNet(RECIPE.network, channels=3, classes=4), Normalisation([100.0], [60.0])).eval()
 
 
 def test_another_network_s_graph_is_noticed(trained: Trained) -> None:
@@ -254,7 +256,7 @@ def test_a_cross_entropy_model_says_so(trained: Trained, tmp_path: Path) -> None
 def test_a_run_is_published_in_int8(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked for int8, export publishes a graph of integers whose ranges come from the run's training images."""
     monkeypatch.setattr(quantization, "MOST_LOST", {})  # forty images say too little of that; it has tests of its own
-    artifact = export(trained.run, trained.data, ModelRepository(tmp_path / "models"), "small", int8=True)
+    artifact = export(trained.run, trained.data, ModelRepository(tmp_path / "models"), "small", form="int8")
     verify(artifact)
     manifest, made = artifact.manifest, artifact.manifest.quantization
     assert (made.made_from, made.n, made.source) == (None, 140, "140 of the run's training images")
@@ -266,3 +268,70 @@ def test_a_run_is_published_in_int8(trained: Trained, tmp_path: Path, monkeypatc
     card = (artifact.path / CARD).read_text()
     assert "made from a training run" in card
     assert f"| {manifest.metrics['accuracy']:.4f} | {made.float_metrics['accuracy']:.4f} |" in card
+
+
+def test_a_run_is_published_in_float16(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked for float16, export publishes weights of half the size and nearly equal logits; in- and outputs stay."""
+    monkeypatch.setattr(quantization, "MOST_LOST", {})  # forty images say too little of that
+    artifact = export(trained.run, trained.data, ModelRepository(tmp_path / "models"), "half", form="fp16")
+    verify(artifact)
+    made = artifact.manifest.quantization
+    assert (made.scheme, made.source, made.n) == ("float16", None, None)
+    graph = onnx.load(artifact.path / GRAPH).graph
+    weights = {each.data_type for each in graph.initializer if len(each.dims) in {2, 4}}
+    assert weights == {onnx.TensorProto.FLOAT16}
+    assert [each.type.tensor_type.elem_type for each in graph.input] == [onnx.TensorProto.UINT8]
+    assert {each.type.tensor_type.elem_type for each in graph.output} == {onnx.TensorProto.FLOAT}
+    session = onnxruntime.InferenceSession(artifact.path / GRAPH, providers=["CPUExecutionProvider"])
+    images = trained.data.test_images
+    want, got = run_graph(trained.session, images)[0], run_graph(session, images)[0]
+    assert 0 < np.abs(want - got).max() <= 0.02 * np.abs(want).max()
+    card = (artifact.path / CARD).read_text()
+    assert "It computes in float16 from its first convolution on." in card
+    assert "| | test, float16 | test, float32 | validation, float16 | validation, float32 |" in card
+
+
+def test_float16_that_overflows_is_refused(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph whose outputs float16 can't hold is not published in it."""
+    monkeypatch.setattr(half_precision, "TOLERANCE", 1e-6)
+    repository = ModelRepository(tmp_path / "models")
+    with pytest.raises(quantization.QuantizationError, match="not published: in float16 the logits differ by"):
+        export(trained.run, trained.data, repository, "half", form="fp16")
+    assert repository.names() == []
+
+
+def test_without_held_out_samples_a_model_is_uncalibrated(tmp_path: Path) -> None:
+    """Labels that came as they are, few of them trusted, make a model that says that nobody has checked it."""
+    data = data_set(channels=1)
+    everything, none = np.arange(200), np.array([], dtype=np.intp)
+    trust = Trust(everything < 12, np.where(everything < 12, (data.labels + 1) % 4, data.labels))
+    data = replace(
+        data, split=Split(everything, none, none), trust=trust, test_images=data.images[:0], test_labels=data.labels[:0]
+    )
+    run = Run(tmp_path / "run")
+    choices = RunChoices(
+        noise=Noise.parse("none"), trusted=0, protocol="verified", loss="lp", confidence_labels=None, seed=0
+    )
+    (epoch,) = train_run(run, data, RECIPE.model_copy(update={"epochs": 1}), choices)
+    assert "validation_accuracy" not in epoch
+    np.testing.assert_array_equal(run.labels.trusted, trust.trusted)
+    np.testing.assert_array_equal(run.labels.original, trust.original)
+    artifact = export(run, data, ModelRepository(tmp_path / "models"), "plain")
+    verify(artifact)
+    manifest = artifact.manifest
+    assert manifest.calibration is None
+    assert (manifest.metrics, manifest.provenance.noise, manifest.provenance.trusted_samples) == ({}, "as given", 12)
+    assert "None: no samples with clean labels were held out." in (artifact.path / CARD).read_text()
+    with pytest.raises(quantization.QuantizationError, match="no samples are held out"):
+        export(run, data, ModelRepository(tmp_path / "models"), "plain", form="int8")
+
+
+def test_noise_is_not_added_to_labels_that_have_it(tmp_path: Path) -> None:
+    """Labels that came as they are take no noise and no drawn trusted set on top."""
+    data = data_set(channels=1)
+    data = replace(data, trust=Trust(np.zeros(200, dtype=bool), data.labels))
+    choices = RunChoices(
+        noise=Noise.parse("asymmetric:0.4"), trusted=0, protocol="verified", loss="lp", confidence_labels=None, seed=0
+    )
+    with pytest.raises(RunChoicesError, match="taken as they are: leave out --noise and --trusted"):
+        next(train_run(Run(tmp_path / "run"), data, RECIPE, choices))

@@ -124,5 +124,5 @@ def test_what_loses_too_much_is_not_published(
 
 def test_it_is_not_quantized_twice(int8: ModelArtifact, evidence: Evidence, tmp_path: Path) -> None:
     """A model that is in int8 already is refused."""
-    with pytest.raises(QuantizationError, match="small@1 is in int8 already"):
+    with pytest.raises(QuantizationError, match="small@1 is quantised already"):
         quantize_version(int8, evidence, ModelRepository(tmp_path), "smaller")

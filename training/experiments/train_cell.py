@@ -10,12 +10,15 @@ from torch import Tensor, nn
 
 from models.metrics import evaluate
 from training.data import DataSet
+from training.devices import make_fabric
 from training.experiments.cells import Cell, Result
 from training.experiments.methods import Method
 from training.experiments.trusted_head import fit_trusted_head
-from training.loop import normalise, train
+from training.feeds import ResidentImages
+from training.loop import train
 from training.networks import ResNet
 from training.noise import Noise
+from training.normalisation import Normalisation
 from training.recipe import Recipe
 from training.train_run import commit
 from training.training_set import TrainingLabels
@@ -44,13 +47,15 @@ def train_cell(cell: Cell, method: Method, data: DataSet, recipe: Recipe, recipe
     )
     lesson = method(labels, truth, data.groups, recipe)
     pixels = data.images[index]
-    mean, std = float(pixels.mean()), float(pixels.std())
+    normalisation, fabric = Normalisation.of(pixels), make_fabric("cpu")
 
     def prepared(images: NDArray[np.uint8]) -> Tensor:
-        return normalise(torch.from_numpy(images), mean, std)
+        prepared: Tensor = normalisation(torch.from_numpy(images).permute(0, 3, 1, 2))
+        return prepared
 
-    images = prepared(data.images[lesson.labels.index])
-    held_out, test = prepared(data.images[data.split.validation]), prepared(data.test_images)
+    learnt_from = data.images[lesson.labels.index]
+    images = prepared(learnt_from)
+    held_out, test = prepared(data.images[data.split.validation]), prepared(data.test_images[:])
     truths = data.labels[data.split.validation], data.test_labels
     groups = torch.from_numpy(data.groups.membership)
 
@@ -74,11 +79,12 @@ def train_cell(cell: Cell, method: Method, data: DataSet, recipe: Recipe, recipe
         train(
             network,
             lesson.loss,
-            images,
+            ResidentImages(learnt_from, fabric.device),
             lesson.labels,
             lesson.recipe,
+            normalisation=normalisation,
             generator=torch.Generator().manual_seed(cell.seed),
-            device=torch.device("cpu"),
+            fabric=fabric,
             evaluate=measure,
         )
     )

@@ -9,7 +9,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from training.loop import Batches
+from training.batches import Batches
 from training.recipe import Recipe
 from training.training_set import TrainingLabels
 

@@ -32,8 +32,8 @@ def config(make_recipe: Callable[..., Recipe]) -> RunConfig:
         trusted=3,
         loss="lp",
         recipe=make_recipe(),
-        pixel_mean=100.5,
-        pixel_std=60.25,
+        pixel_mean=(100.5,),
+        pixel_std=(60.25,),
         seed=7,
         commit="unknown",
         libraries=library_versions(),
@@ -48,7 +48,7 @@ def labels() -> TrainingLabels:
 def test_a_run_can_be_read_back(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """The folder gives back the configuration and the labels that the run was started with."""
     run = Run(tmp_path / "runs" / "one")
-    run.create(config, labels)
+    run.open(config, labels)
     assert run.config == config
     np.testing.assert_array_equal(run.config.similarity_groups.membership, GROUPS.membership)
     for field in ("index", "given", "trusted", "original"):
@@ -59,19 +59,19 @@ def test_a_run_can_be_read_back(tmp_path: Path, config: RunConfig, labels: Train
 def test_a_run_is_never_overwritten(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """Starting in a folder that holds a run is refused, and the run there stays as it is."""
     run = Run(tmp_path)
-    run.create(config, labels)
+    run.open(config, labels)
     with pytest.raises(RunError, match="holds a run already"):
-        run.create(config.model_copy(update={"seed": 8}), labels)
+        run.open(config.model_copy(update={"seed": 8}), labels)
     assert run.config.seed == 7
 
 
 def test_weights_survive_the_folder(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """A saved network gives the same answers when loaded, ready for use."""
     run = Run(tmp_path)
-    run.create(config, labels)
+    run.open(config, labels)
     network = ResNet(config.recipe.network, channels=1, classes=3).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network(torch.randn(8, 1, 8, 8))  # moves the running statistics, which must be saved as well
-    run.save(network)
+    run.finish(network)
     images = torch.randn(4, 1, 8, 8)
     with torch.inference_mode():
         again = run.load()
@@ -87,7 +87,7 @@ def test_weights_survive_the_folder(tmp_path: Path, config: RunConfig, labels: T
 def test_an_unfinished_run_says_so(tmp_path: Path, config: RunConfig, labels: TrainingLabels) -> None:
     """Exporting a run that has not finished is an error that says so."""
     run = Run(tmp_path)
-    run.create(config, labels)
+    run.open(config, labels)
     with pytest.raises(RunError, match=r"has no weights\.safetensors: the run did not finish"):
         run.load()
 
@@ -103,8 +103,6 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
 
 def test_metrics_are_kept_line_by_line(tmp_path: Path) -> None:
     """Each epoch's metrics are a line of JSON."""
-    run = Run(tmp_path)
-    run.log(epoch=1, loss=0.5)
-    run.log(epoch=2, loss=0.25)
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]
+    epochs = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]
+    Run(tmp_path).log(epochs)
+    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == epochs

@@ -1,36 +1,17 @@
-"""Data sets to train on, with their held-out parts."""
+"""Fashion-MNIST, as it is installed or downloaded."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labels import fashion_mnist
-from labels.splits import Split, split
+from labels.splits import split
 from models.groups import SimilarityGroups
 from models.preprocessing import InputSpec, to_input
+from training.data.data_set import DataSet
 
 PART_SIZE = 10_000
 """Size of the validation part and of the reserve, each."""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """A labelled data set as model inputs: images uint8 ``[N, H, W, C]``, true classes int64 ``[N]``.
-
-    ``split`` divides the training images; the test images serve for the last figure alone.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    groups: SimilarityGroups
-    input: InputSpec
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    split: Split
-    test_images: NDArray[np.uint8]
-    test_labels: NDArray[np.int64]
 
 
 def load_fashion_mnist(data_dir: Path | None) -> DataSet:
