@@ -14,17 +14,17 @@ from PIL import Image
 from labels.fashion_mnist import CLASSES, PAIRS, find_fashion_mnist, read_fashion_mnist
 from labels.formats.write_table import write_table
 from labels.splits import split
-from training.data import PART_SIZE
-from training.noise import Noise
+from training.data.fashion_mnist import PART_SIZE
 from training.noise_file import add_noise
 
 KIT = Path(__file__).parent / "fashion-mnist"
 PER_CLASS = 60
+REVIEWED = 200
 SEED = 7
 
 
 def main() -> None:
-    """Write the images, the truth, the groups and the label file with flips."""
+    """Write the images, the truth, the groups, the label file with flips, and the same with some of it reviewed."""
     data = read_fashion_mnist(find_fashion_mnist(None))
     reserve = split(data.train_labels, validation=PART_SIZE, reserve=PART_SIZE).reserve
     rng = np.random.default_rng(SEED)
@@ -40,7 +40,16 @@ def main() -> None:
     write_table(truth, KIT / "truth.csv")
     groups = ",\n  ".join(f'["{a}", "{b}"]' for a, b in PAIRS)
     (KIT / "groups.json").write_text(f'{{"groups": [\n  {groups}\n]}}\n')
-    add_noise(KIT / "truth.csv", Noise.parse("asymmetric:0.2"), KIT / "groups.json", seed=SEED, out=KIT / "labels.csv")
+    add_noise(KIT / "truth.csv", "asymmetric:0.2", KIT / "groups.json", seed=SEED, out=KIT / "labels.csv")
+    given = pl.read_csv(KIT / "labels.csv")["label"]
+    seen = pl.Series(range(len(index))) < REVIEWED
+    reviewed = truth.select(
+        "image",
+        pl.when(seen).then(pl.col("label")).otherwise(given).alias("label"),
+        seen.alias("trusted"),
+        pl.when(seen).then(given).alias("original_label"),
+    )
+    write_table(reviewed, KIT / "reviewed.csv")
 
 
 if __name__ == "__main__":

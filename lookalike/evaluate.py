@@ -15,17 +15,32 @@ if TYPE_CHECKING:
 
 def evaluate(
     what: Annotated[str, typer.Argument(metavar="RUN|NAME[@VERSION]", help="A run folder or a published model.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the data set; default: where it is installed.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data set; default: that of the run, or where it is installed.")
+    ] = None,
     models: Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
-    """Measure accuracy and calibration on the test split."""
+    """Measure accuracy and calibration: a run on the test split of its data, a model on that of Fashion-MNIST.
+
+    Where a run's data have no test split, on the samples that were held out of training.
+    """
+    from models.errors import LookalikeError
     from models.metrics import evaluate as measure
     from training.data import load_fashion_mnist
+    from training.data.pictures import subset
+    from training.run import Run
 
-    data_set = load_fashion_mnist(data)
-    probabilities = (_run if Path(what).is_dir() else _published)(what, models, data_set.test_images)
-    figures = measure(probabilities, data_set.test_labels, data_set.groups)
+    is_run = Path(what).is_dir()
+    data_set = Run(Path(what)).load_data(data) if is_run else load_fashion_mnist(data)
+    images, truth = data_set.test_images, data_set.test_labels
+    if not len(truth):
+        held_out = data_set.split.validation
+        images, truth = subset(data_set.images, held_out), data_set.labels[held_out]
+    if not len(truth):
+        raise LookalikeError(f"{what}: no samples were held out, so there is nothing to measure on")
+    probabilities = (_run if is_run else _published)(what, models, images)
+    figures = measure(probabilities, truth, data_set.groups)
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
     else:
@@ -43,10 +58,10 @@ def _run(path: str, _: Path | None, images: "Pictures") -> "NDArray[np.float64]"
 
     run = Run(Path(path))
     config, network = run.config, run.load()
-    inputs = torch.from_numpy(images).permute(0, 3, 1, 2)
+    parts = (images[start : start + 500] for start in range(0, len(images), 500))
     with torch.inference_mode():
-        logits = [network(config.normalisation(batch))[0].numpy() for batch in torch.split(inputs, 1000)]
-    return softmax(np.concatenate(logits))
+        logits = [network(config.normalisation(torch.from_numpy(part).permute(0, 3, 1, 2)))[0] for part in parts]
+    return softmax(np.concatenate([each.numpy() for each in logits]))
 
 
 def _published(reference: str, models: Path | None, images: "Pictures") -> "NDArray[np.float64]":

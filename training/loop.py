@@ -116,7 +116,9 @@ def train(
         return f"epoch {len(state.epochs) + 1}, step {len(state.losses)} of {len(batches)}"
 
     def kept() -> str:
-        return f", from {checkpoint} which is of before" if checkpoint is not None and checkpoint.exists() else ""
+        if checkpoint is None or not checkpoint.exists():
+            return ""
+        return f", starting from what was saved before that (--weights {checkpoint})"
 
     bar = ProgressBar(recipe.epochs, len(batches), shown=fabric.is_global_zero)
     with Interruption() as interruption, bar:
