@@ -45,14 +45,14 @@ class LabelFile:
     def given(self) -> list[str | None]:
         """The labels by ``label_text``; null is None."""
         column = self.table[self.label_column]
-        if not _holds_text(column):
+        if not holds_text(column):
             raise LabelFileError(f"the label column {self.label_column!r} holds {column.dtype}: it must hold text")
         return label_text(column).to_list()
 
     @cached_property
     def original(self) -> list[str | None]:
         """The column ``original_label`` as text: what a trusted label said before; None where there is none."""
-        if "original_label" not in self.table.columns or not _holds_text(self.table["original_label"]):
+        if "original_label" not in self.table.columns or not holds_text(self.table["original_label"]):
             return [None] * self.table.height
         return label_text(self.table["original_label"]).to_list()
 
@@ -62,7 +62,7 @@ class LabelFile:
         if self.image_column is None:
             return [None] * self.table.height
         column = self.table[self.image_column]
-        if not _holds_text(column):
+        if not holds_text(column):
             raise LabelFileError(f"the image column {self.image_column!r} holds {column.dtype}: it must hold names")
         names = [name or None for name in column.cast(pl.String).to_list()]
         if self.folders is None:
@@ -78,7 +78,8 @@ class LabelFile:
         return np.array([_trust(value, row) for row, value in enumerate(values, 1)], dtype=bool)
 
 
-def _holds_text(column: pl.Series) -> bool:
+def holds_text(column: pl.Series) -> bool:
+    """Whether a column holds what can be written as one text: no lists, no bytes."""
     return not (column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Object})
 
 
@@ -132,7 +133,7 @@ def to_label_file(
     if reading.table.height == 0:
         raise LabelFileError("there are no rows: a label file needs at least one")
     columns = reading.table.columns
-    guess = guess_columns([name for name in columns if name in {LABEL, IMAGE} or _holds_text(reading.table[name])])
+    guess = guess_columns([name for name in columns if name in {LABEL, IMAGE} or holds_text(reading.table[name])])
     chosen = choose_columns(columns, label_column, image_column, guess, labels=reading.labels, image=reading.image)
     warnings = (*reading.warnings, *chosen.warnings)
     label_file = LabelFile(reading.table, chosen.label, chosen.image, reading.format, warnings, folders)

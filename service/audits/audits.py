@@ -62,7 +62,7 @@ class Audits:
         finally:
             self._incoming.remove(incoming)
 
-    def submit(self, folder: AuditFolder, options: AuditOptions, owner: str) -> AuditState:
+    def submit(self, folder: AuditFolder, options: AuditOptions, owner: str, *, name: str | None = None) -> AuditState:
         """Queue an upload. Raises at once what can be known at once.
 
         That is ``ModelNotFoundError``, ``QuotaError``, and ``GroupsError`` for groups that are not what they should be;
@@ -75,6 +75,7 @@ class Audits:
             model=model,
             size=folder.size,
             owner=owner,
+            name=name,
             quotas=self._quotas,
         )
         self._runner.submit(folder.id)

@@ -42,6 +42,8 @@ class AuditState(BaseModel):
     id: str
     owner: str
     """Name of the key that it was submitted with; `local`: without one."""
+    name: str | None
+    """What the person who submitted it calls it."""
     status: Status
     phase: str | None
     done: int
@@ -82,6 +84,7 @@ class Ledger:
         model: str | None,
         size: int,
         owner: str,
+        name: str | None = None,
         quotas: Quotas = UNLIMITED,
     ) -> AuditState:
         """Queue an upload of ``size`` bytes; raises ``QuotaError`` where there is too much already."""
@@ -91,6 +94,7 @@ class Ledger:
             row = {
                 "id": audit_id,
                 "owner": owner,
+                "name": name,
                 "model": model,
                 "status": "queued",
                 "revision": 0,
@@ -305,6 +309,7 @@ def _state(row: RowMapping) -> AuditState:
     return AuditState(
         id=row["id"],
         owner=row["owner"],
+        name=row["name"],
         status=status,
         phase="done" if status == "succeeded" else phase,
         done=row["done"],

@@ -26,6 +26,7 @@ audit = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("owner", String(100), nullable=False),
+    Column("name", String(200)),
     Column("model", String(100)),  # NAME@VERSION; null: the file's own probabilities
     Column("status", String(16), nullable=False),  # queued, running, succeeded, failed, cancelled
     Column("revision", Integer, nullable=False),  # grows with every re-scoring

@@ -44,6 +44,8 @@ _FILES = {
     "images": ARCHIVE_ENDINGS,
 }
 """What a client may upload, by the endings of its names."""
+_OTHER_FIELDS = ("dataset", "name")
+MOST_OF_A_NAME = 200
 _LOOK_EVERY_SECONDS = 0.5
 _RETRY_MILLISECONDS = 2000
 _PICTURE_HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
@@ -70,6 +72,7 @@ class AuditList(BaseModel):
                             "labels": {"type": "string", "format": "binary"},
                             "images": {"type": "string", "format": "binary"},
                             "dataset": {"type": "string"},
+                            "name": {"type": "string", "maxLength": MOST_OF_A_NAME},
                         }
                         | {name: {"type": "string"} for name in AuditOptions.model_fields},
                     },
@@ -88,16 +91,17 @@ async def submit(request: Request, response: Response, services: UseServices, ca
     A label file with columns `prob_<class>` needs no images: these are taken as predictions of a model that was
     cross-validated on the very labels, or with `evidence=reference` of one that never saw them.
 
-    Further form fields are named like the options of `lookalike audit`. Follow `Location` for the progress.
+    `name` is what it shall be called; further form fields are named like the options of `lookalike audit`. Follow
+    `Location` for the progress.
     """
     announced = int(request.headers.get("content-length") or 0)
     async with services.audits.receiving(caller.owner, announced) as folder:
         limit = services.settings.max_upload_bytes
-        texts = {"dataset", *AuditOptions.model_fields}
+        texts = {*_OTHER_FIELDS, *AuditOptions.model_fields}
         upload = await receive(request, folder.path, limit=limit, files=_FILES, texts=texts)
-        options = _options(upload)
+        options, name = _options(upload), _name(upload)
         await run_in_threadpool(_mount, upload, folder, services.settings.datasets_dir)
-        state = await run_in_threadpool(services.audits.submit, folder, options, caller.owner)
+        state = await run_in_threadpool(services.audits.submit, folder, options, caller.owner, name=name)
     response.headers["Location"] = f"{router.prefix}/{state.id}"
     return state
 
@@ -267,10 +271,20 @@ def _options(upload: Upload) -> AuditOptions:
     if not {"labels", "images", "dataset"} & {*upload.files, *upload.fields}:
         raise BodyError("send a file in the field `labels`, or images whose folders are their labels, or both")
     try:
-        return AuditOptions.model_validate({name: text for name, text in upload.fields.items() if name != "dataset"})
+        return AuditOptions.model_validate(
+            {name: text for name, text in upload.fields.items() if name not in _OTHER_FIELDS}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         raise BodyError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _name(upload: Upload) -> str | None:
+    """What the audit shall be called, in one line."""
+    name = " ".join(upload.fields.get("name", "").split())
+    if len(name) > MOST_OF_A_NAME or not name.isprintable():
+        raise BodyError(f"name: write at most {MOST_OF_A_NAME} characters, all of them printable")
+    return name or None
 
 
 def _mount(upload: Upload, folder: AuditFolder, datasets: Path | None) -> None:

@@ -18,6 +18,7 @@ CALLS = [
     ("get", "/healthz", "alive"),
     ("get", "/readyz", "ready"),
     ("post", "/v1/classify", "classified"),
+    ("post", "/v1/audits/preview", "preview"),
     ("post", "/v1/audits", "submitted"),
     ("get", AUDIT, "audit"),
     ("get", "/v1/audits", "audits"),
@@ -151,7 +152,7 @@ def close(schema: Any) -> Any:
 def test_examples_are_answers_that_were_given(answered: Any, kit: Any, tmp_path: Path) -> None:
     """The answers in the document are those that the service gives today, but for ids and times."""
     recorded = json.loads(EXAMPLES.read_text())
-    today = {name: recorded[name] for name in ("submit", "decide", "decide_many")} | {
+    today = {name: recorded[name] for name in ("submit", "preview_of", "decide", "decide_many")} | {
         name: answered[method, path].json() for method, path, name in CALLS if name is not None
     }
     if not alike(recorded, today):

@@ -37,6 +37,8 @@ NEEDS = {
     "service.pages.home": set(SCOPES),
     "service.pages.sign_in": {"", *SCOPES},
     "service.pages.static_files": {"", *SCOPES},
+    "service.pages.try_it": {"audit", "admin"},
+    "service.routes.previews": {"audit", "admin"},
     "service.routes.audits": {"audit", "admin"},
     "service.routes.classify": {"classify", "admin"},
     "service.routes.health": {"", *SCOPES},
