@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt bench-serve bench-review bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
+.PHONY: help serve test test-gpu check fmt screenshots bench-pages bench-serve bench-review bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -30,6 +30,12 @@ check: .venv/everything  ## formatting, lint, types and the import rule, as CI c
 fmt: .venv/everything  ## format, and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: .venv/everything  ## pictures of every page, light and dark, wide and narrow, into docs/screenshots
+	$(BIN)/python docs/screenshots/take.py
+
+bench-pages: .venv/everything  ## what the pages weigh, and how soon they show something
+	$(BIN)/python bench/pages.py
 
 bench-serve: .venv/everything  ## serving beside its floor and its peers, flooded, stopped, swapped, damaged (12 minutes)
 	for each in cost latency peers overload swap audit_beside start hostile openapi; do \
