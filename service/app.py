@@ -14,9 +14,9 @@ from service.access.rates import Rates
 from service.body_guard import BodyGuard
 from service.description import describe
 from service.oip import infer, metadata, repository
-from service.pages import api_docs, audit, home, review, sign_in, static_files
+from service.pages import api_docs, audit, home, review, sign_in, static_files, try_it
 from service.pages import classify as classify_page
-from service.routes import audits, classify, health, metrics, models, reviews
+from service.routes import audits, classify, health, metrics, models, previews, reviews
 from service.services import Services
 from service.telemetry.access_log import AccessLog
 from service.telemetry.observed import Observed
@@ -41,8 +41,8 @@ def create_app(services: Services) -> FastAPI:
     # What is added last comes first: nothing is refused, nor fails, that is not seen.
     app.add_middleware(Observed, traffic=services.traffic, access_log=AccessLog(settings.access_log))
     # Routes are tried one after the other: those that are called by far the most come first.
-    interface = (classify, infer, health, metrics, models, audits, reviews, metadata, repository)
-    pages = (home, audit, review, classify_page, api_docs, sign_in, static_files)
+    interface = (classify, infer, health, metrics, models, previews, audits, reviews, metadata, repository)
+    pages = (home, audit, review, classify_page, try_it, api_docs, sign_in, static_files)
     routers = [each.router for each in (*interface, *pages)]
     for router in routers:
         app.include_router(router)

@@ -38,6 +38,11 @@ def is_from_own_page(scope: Scope) -> bool:
     return bool(origin) and urlsplit(origin.decode("latin-1")).netloc == host.decode("latin-1")
 
 
+def is_foreign(scope: Scope) -> bool:
+    """Whether a browser says that a page of another origin makes a request: also where nobody needs a key."""
+    return any(name in {b"origin", b"sec-fetch-site"} for name, _ in scope["headers"]) and not is_from_own_page(scope)
+
+
 def _header(scope: Scope, name: bytes) -> bytes:
     """A header as it was sent; more than one, or none, is none."""
     values: list[bytes] = [value for each, value in scope["headers"] if each == name]

@@ -35,6 +35,7 @@ _STARTS: tuple[tuple[str, frozenset[str] | None, Need], ...] = (
     ("/v2", None, "classify"),
     ("/audits", None, "audit"),
     ("/classify", None, "classify"),
+    ("/try", None, "audit"),
     ("/static", None, "free"),  # the same files for everybody
     ("/metrics", None, "admin"),  # also on loopback: behind a proxy on this machine everybody comes from there
     ("/docs", None, "key"),

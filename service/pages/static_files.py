@@ -12,6 +12,9 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request, Response
 
 _FOLDER = Path(__file__).parent / "static"
+EXAMPLE_KIT = Path(__file__).parent / "example_kit"
+"""Images, their labels, and which of these are wrong; `examples/` has a link to it. It is here to be installed."""
+_EXAMPLES = ("037", "016", "013", "025", "002", "074")
 _SWAGGER = ("swagger-ui-bundle.js", "swagger-ui.css")
 PREFIX = "/static"
 _TYPES = {
@@ -38,11 +41,18 @@ def _read(name: str, content: bytes) -> StaticFile:
     return StaticFile(content, _TYPES[Path(name).suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
-_bundled = importlib.resources.files("fastapi_offline") / "static"
-FILES = {path.name: _read(path.name, path.read_bytes()) for path in sorted(_FOLDER.iterdir())} | {
-    name: _read(name, (_bundled / name).read_bytes()) for name in _SWAGGER
-}
+def _read_all() -> dict[str, StaticFile]:
+    bundled = importlib.resources.files("fastapi_offline") / "static"
+    paths = {path.name: path for path in sorted(_FOLDER.iterdir())}
+    paths |= {f"example-{number}.png": EXAMPLE_KIT / "images" / f"{number}.png" for number in _EXAMPLES}
+    contents = {name: path.read_bytes() for name, path in paths.items()}
+    contents |= {name: (bundled / name).read_bytes() for name in _SWAGGER}
+    return {name: _read(name, content) for name, content in contents.items()}
+
+
+FILES = _read_all()
 """By their names; nothing that is not in here is ever answered."""
+EXAMPLE_IMAGES = tuple(name for name in FILES if name.startswith("example-"))
 EDITION = hashlib.sha256("".join(name + file.etag for name, file in FILES.items()).encode()).hexdigest()[:16]
 """Names all of them as they are now."""
 

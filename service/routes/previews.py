@@ -11,6 +11,7 @@ from labels.preview import PREVIEWED, Preview, preview_label_file
 from service.bodies import BodyError
 from service.errors import problems
 from service.routes.examples import answers
+from service.services import UseServices
 from service.uploads import Upload, receive
 
 router = APIRouter(prefix="/v1/audits", tags=["audits"])
@@ -39,14 +40,14 @@ _TEXTS = ("whole", "label_column", "image_column")
         }
     },
 )
-async def preview(request: Request) -> Preview:
+async def preview(request: Request, services: UseServices) -> Preview:
     """Read the beginning of a label file (CSV, TSV, JSONL), or a small one whole (also JSON), and keep nothing.
 
     At most 4 MB; `whole=false` says that it is a part, whose last line may be cut and is left out. The answer has the
     first rows, the columns that an audit would take for labels and images, and how often each label stands in what was
     read. `label_column` and `image_column` choose other columns.
     """
-    with tempfile.TemporaryDirectory(prefix="lookalike-preview-") as folder:
+    with tempfile.TemporaryDirectory(dir=services.settings.data_dir, prefix=".preview-") as folder:
         limits = {"labels": PREVIEWED}
         upload = await receive(request, Path(folder), limit=MOST_BYTES, files=limits, texts=_TEXTS)
         return await run_in_threadpool(_preview, upload)

@@ -1,9 +1,17 @@
 """The pages in a real browser, against the real server with real images."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page, expect
+
+from service.access.key_file import add_key
+from service.access.keys import new_key
+
+expect.set_options(timeout=60_000)
+NARROW = {"width": 360, "height": 740}
 
 
 @pytest.fixture(scope="module")
@@ -13,10 +21,233 @@ def server(start_service: Any, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield service
 
 
+@pytest.fixture(scope="module")
+def archive(kit: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kit's images as a person has them."""
+    path: Path = tmp_path_factory.mktemp("archive") / "pictures.zip"
+    path.write_bytes(kit.archive)
+    return path
+
+
+def start(page: Page, labels: Path | dict[str, Any], archive: Path) -> None:
+    """Choose both files, look at the preview, and start the audit."""
+    page.set_input_files("#labels", labels)
+    expect(page.locator("#preview table")).to_be_visible()
+    page.set_input_files("#images", archive)
+    page.get_by_role("button", name="Start the audit").click()
+    page.wait_for_url("**/audits/*")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/classify", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/classify", "/nowhere", "/docs"])
 def test_a_page_is_open_to_everybody(server: Any, visit: Any, barriers: Any, path: str, scheme: str) -> None:
-    """Whoever reads by ear, moves by keyboard or needs contrast can use the page, in light and in dark."""
-    page = visit(server, path, color_scheme=scheme, viewport={"width": 360, "height": 740})
+    """Whoever reads by ear, moves by keyboard or needs contrast can use the page, in light and in dark, on a phone."""
+    page = visit(server, path, color_scheme=scheme, viewport=NARROW)
+    if path == "/docs":  # what Swagger UI draws is its makers' to mend; that it draws is ours
+        expect(page.get_by_text("/v1/classify")).to_be_visible()
+        return
     assert barriers(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+
+
+def test_from_upload_to_report(server: Any, visit: Any, barriers: Any, kit: Any, archive: Path) -> None:
+    """A person chooses two files, sees what is taken for what, follows the work, and is shown the report."""
+    page = visit(server)
+    page.set_input_files("#labels", kit.labels)
+    expect(page.get_by_label("Column of the labels")).to_have_value("label")
+    expect(page.locator("#preview tbody tr").first).to_have_text("000.pngCoat")
+    expect(page.locator("#preview")).to_contain_text("10 labels in 600 rows; fashion-mnist knows all of them")
+    page.set_input_files("#images", archive)
+    assert barriers(page) == []
+    page.get_by_label("Name").fill("Autumn clothes")
+    page.get_by_role("button", name="Start the audit").click()
+    page.wait_for_url("**/audits/*")
+    audit_id = page.url.rpartition("/")[2]
+    expect(page.get_by_role("link", name="suspicious labels")).to_be_visible()
+    expect(page.get_by_text("Autumn clothes")).to_be_visible()
+    assert server.http.get(f"/v1/audits/{audit_id}").json()["name"] == "Autumn clothes"
+    page.goto("/")
+    expect(page.get_by_role("link", name="Autumn clothes")).to_contain_text("finished")
+
+
+def test_progress_survives_a_reload_and_a_lost_connection(
+    start_service: Any, visit: Any, barriers: Any, kit: Any, archive: Path, tmp_path: Path
+) -> None:
+    """In the middle of the work a person reloads the page, and loses the connection: the page comes back by itself."""
+    with start_service(tmp_path / "data", worker="off") as service:
+        page = visit(service)
+        start(page, kit.labels, archive)
+        expect(page.get_by_role("heading", name="Waiting for its turn")).to_be_visible()
+        assert barriers(page) == []
+        ledger = service.services.audits.ledger
+        claim = ledger.claim("the worker of this test")
+        ledger.advance(claim, "infer", [1] * 600)
+        page.context.set_offline(True)
+        expect(page.get_by_text("The connection is lost")).to_be_visible()
+        for image in range(7):
+            ledger.chunk_done(claim, "infer", image)
+        page.context.set_offline(False)
+        expect(page.get_by_text("7 of 600")).to_be_visible()
+        expect(page.get_by_text("The connection is lost")).to_be_hidden()
+        page.reload()
+        expect(page.get_by_text("7 of 600")).to_be_visible()
+        expect(page.locator("[aria-current=step]")).to_have_text("looking at images")
+        assert barriers(page) == []
+        ledger.chunk_done(claim, "infer", 7)
+        expect(page.get_by_text("8 of 600")).to_be_visible()
+
+
+def test_a_cancelled_audit_says_so_and_can_be_removed(
+    start_service: Any, visit: Any, barriers: Any, kit: Any, archive: Path, tmp_path: Path
+) -> None:
+    """Cancelling stops the work at once and says so; removing asks first, then leads back to the list without it."""
+    with start_service(tmp_path / "data", worker="off") as service:
+        page = visit(service)
+        start(page, kit.labels, archive)
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("This audit was cancelled")).to_be_visible()
+        assert barriers(page) == []
+        page.get_by_role("button", name="Remove this audit").click()
+        page.get_by_role("button", name="Keep it").click()
+        page.get_by_role("button", name="Remove this audit").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        expect(page.get_by_text("Nothing here yet")).to_be_visible()
+        assert service.http.get("/v1/audits").json()["audits"] == []
+
+
+def csv(content: str) -> dict[str, Any]:
+    return {"name": "mine.csv", "mimeType": "text/csv", "buffer": content.encode()}
+
+
+def test_what_is_wrong_with_a_file_is_said_before_anything_is_sent(server: Any, visit: Any, archive: Path) -> None:
+    """A wrong kind of file, a row with too many cells, and a missing file are named in words, with the row."""
+    page = visit(server)
+    trouble = page.get_by_role("alert")
+    page.set_input_files("#labels", {"name": "mine.xlsx", "mimeType": "", "buffer": b"PK"})
+    expect(trouble).to_contain_text("mine.xlsx can't be taken as label file: its name must end in one of .csv")
+    page.set_input_files("#labels", csv("image,label\na.png,Coat\nb.png,Coat,Bag\n"))
+    expect(trouble).to_contain_text("mine.csv: row 2 (line 3) has 3 cells, the header has 2")
+    page.set_input_files("#labels", csv("image,label\n000.png,Coat\n"))
+    expect(trouble).to_be_hidden()
+    page.get_by_role("button", name="Start the audit").click()
+    expect(page.get_by_text("Choose the images, too.")).to_be_visible()
+    assert page.evaluate("document.activeElement.id") == "images"
+
+
+def test_an_audit_that_fails_says_why(server: Any, visit: Any, barriers: Any, archive: Path) -> None:
+    """What only shows once the labels are read ends the audit with a sentence that names the cure."""
+    page = visit(server)
+    page.get_by_text("More choices").click()
+    page.get_by_label("It knows these classes and has never seen these labels.").check()
+    start(page, csv("image,label\n000.png,Cat\n001.png,Dog\n"), archive)
+    expect(page.get_by_text("No label is a class of fashion-mnist@1")).to_be_visible()
+    assert barriers(page) == []
+
+
+def test_a_class_made_of_markup_is_text(server: Any, visit: Any, archive: Path) -> None:
+    """Names that would run in a careless page are shown as they were written, in preview, progress and list."""
+    hostile = "<img src=x onerror=document.title='hacked'>"
+    page = visit(server)
+    page.set_input_files("#labels", csv(f"image,label\n000.png,{hostile}\n001.png,Bag\n"))
+    expect(page.get_by_role("cell", name=hostile)).to_be_visible()
+    page.set_input_files("#images", archive)
+    page.get_by_label("Name").fill(hostile)
+    page.get_by_role("button", name="Start the audit").click()
+    page.wait_for_url("**/audits/*")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_role("link", name=hostile)).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    assert "hacked" not in page.title()
+
+
+def test_the_example_is_a_click_away(server: Any, visit: Any) -> None:
+    """Whoever has no data yet sees what an audit is by one click."""
+    page = visit(server)
+    page.get_by_role("button", name="Try the example").click()
+    page.wait_for_url("**/audits/*")
+    audit_id = page.url.rpartition("/")[2]
+    state = server.ended(f"/v1/audits/{audit_id}")
+    assert (state["status"], state["total"], state["name"]) == ("succeeded", 600, "Example: 600 pictures of clothes")
+
+
+def test_a_form_of_another_site_starts_nothing(server: Any) -> None:
+    """Also where nobody needs a key, no other page makes this service work."""
+    answer = server.http.post("/try", headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_an_image_is_classified_and_its_group_drawn(server: Any, visit: Any, barriers: Any, kit: Any) -> None:
+    """The page says of which level the model is sure, and draws the groups; another level gives another answer."""
+    page = visit(server, "/classify", viewport=NARROW)
+    page.set_input_files("#image", kit.image(37))
+    answer = page.get_by_role("region", name="Answer")
+    expect(answer).to_contain_text("Shirt or T-shirt/top, 98.8 %")
+    expect(answer).to_contain_text("sure of the group")
+    expect(answer.get_by_role("heading", name="Pullover or Coat")).to_be_visible()
+    assert barriers(page) == []
+    page.get_by_label("Sure from").fill("0.99")
+    expect(answer).to_contain_text("The model can't tell")
+    page.set_input_files("#image", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no image"})
+    expect(answer).to_contain_text("This can't be classified")
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+
+
+def test_an_image_can_be_pasted(server: Any, visit: Any, kit: Any) -> None:
+    """A screenshot in the clipboard is classified without ever being a file."""
+    page = visit(server, "/classify")
+    page.evaluate(
+        """(bytes) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "shot.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
+        }""",
+        list(kit.image(1).read_bytes()),
+    )
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("Trouser")
+
+
+def test_with_keys_a_person_signs_in_once(
+    start_service: Any, visit: Any, barriers: Any, kit: Any, archive: Path, tmp_path: Path
+) -> None:
+    """Whoever has a key signs in, audits, classifies, and signs out; a wrong key is refused in words."""
+    secret, key = new_key("ann", ["audit", "classify"])
+    add_key(tmp_path / "keys.json", key)
+    with start_service(tmp_path / "data", keys_file=tmp_path / "keys.json", worker="off") as service:
+        page = visit(service, "/classify")
+        assert barriers(page) == []
+        page.get_by_label("Key").fill("lk_wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("unknown, expired or revoked")
+        page.get_by_label("Key").fill(secret)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/classify")
+        page.set_input_files("#image", kit.image(1))
+        expect(page.get_by_role("region", name="Answer")).to_contain_text("Trouser")
+        page.get_by_role("link", name="Audits").click()
+        start(page, kit.labels, archive)
+        expect(page.get_by_role("heading", name="Waiting for its turn")).to_be_visible()
+        assert "lk_" not in page.evaluate("document.cookie")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.goto("/docs")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_link_from_another_site_needs_no_second_sign_in(start_service: Any, visit: Any, tmp_path: Path) -> None:
+    """Who is signed in and follows a link in a chat or a ticket is there, though the browser kept the cookie back."""
+    secret, key = new_key("ann", ["audit", "classify"])
+    add_key(tmp_path / "keys.json", key)
+    with start_service(tmp_path / "data", keys_file=tmp_path / "keys.json", worker="off") as service:
+        page = visit(service)
+        page.get_by_label("Key").fill(secret)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(str(service.http.base_url))
+        target = f"{service.http.base_url}/classify"
+        page.route(
+            "http://elsewhere.example/",
+            lambda route: route.fulfill(body=f"<a href='{target}'>look</a>", content_type="text/html"),
+        )
+        page.goto("http://elsewhere.example/")
+        page.get_by_text("look").click()
+        expect(page.get_by_role("heading", name="Classify an image")).to_be_visible()

@@ -68,7 +68,7 @@ def test_only_static_files_are_answered(service: Any, name: str) -> None:
 def test_errors_are_pages_for_browsers_and_documents_for_programs(service: Any) -> None:
     """A browser is told in a page what a program is told as a problem document; below /v1 everybody is a program."""
     page = service.http.get("/audits/0123456789abcdef", headers=BROWSER)
-    assert (page.status_code, "no audit" in page.text) == (404, True)
+    assert (page.status_code, "No audit" in page.text) == (404, True)
     for path, headers in [("/audits/0123456789abcdef", {}), ("/v1/audits/0123456789abcdef", BROWSER)]:
         answer = service.http.get(path, headers=headers)
         assert answer.headers["Content-Type"] == "application/problem+json"

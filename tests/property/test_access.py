@@ -35,6 +35,7 @@ NEEDS = {
     "service.pages.classify": {"classify", "admin"},
     "service.pages.api_docs": set(SCOPES),
     "service.pages.home": set(SCOPES),
+    "service.pages.review": {"audit", "admin"},
     "service.pages.sign_in": {"", *SCOPES},
     "service.pages.static_files": {"", *SCOPES},
     "service.pages.try_it": {"audit", "admin"},
