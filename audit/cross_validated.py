@@ -14,14 +14,17 @@ rate is a lower bound.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from audit.discovery import components, discovered_pairs
+from audit.discovery import components, discovered_pairs, nearest_pairs
 from audit.evidence import Evidence
 from audit.joint import anchor_counts
+from audit.likely_classes import MOST as ALL_LIKELY
+from audit.likely_classes import likely_classes
 from audit.noise_model import NoiseModel
 from audit.posterior import score_rows
 from audit.recalibration import Recalibration
@@ -29,7 +32,7 @@ from audit.reference import AuditResult
 from audit.report import report_on
 from audit.tally import Tally
 from audit.transition import confusable_pairs
-from audit.unnoising import Unnoising, floor_of, parts
+from audit.unnoising import Unnoising, floor_of, parts_of
 from audit.unnoising_fit import Candidate, Family, LabelledRows, fit_candidate, is_evident
 from models.groups import SimilarityGroups
 
@@ -37,9 +40,11 @@ LEAST_GAIN_FOUND = 0.001  # nats a row, beyond what a family costs, for groups t
 LEAST_GAIN_LOCAL = 0.01  # nats a row of a few groups among many, which alone get rates of their own
 SMALL = 0.1  # of the rows, in such a group
 LEAST_RATE_OF_PAIR = 0.005
+MOST_NEAREST = 3
+LEAST_NOISE = 0.02  # of labels: one that finds less has found none
 SHARES_OF_HIGHEST = (0.1, 0.25, 0.5)
 MOST_ROWS = 20_000
-MOST_CELLS = 4_000_000
+MOST_CELLS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -80,18 +85,22 @@ def fit_cross_validated(
 
     ``groups`` None: they are discovered. Groups that the labels know nothing of cost little, and pairs that the groups
     lack are found all the same (``noise.standouts``). ``trusted`` and ``original`` as in ``audit.evidence.Evidence``.
-    At most 20,000 rows and 4 million probabilities are looked at, evenly spread.
+    At most 20,000 rows and 20 million probabilities are looked at, evenly spread.
     """
     K = len(classes)
     trusted = np.zeros(len(given), dtype=bool) if trusted is None else trusted
-    anchors, _ = anchor_counts(probabilities[~trusted], given[~trusted]) if not trusted.all() else (np.eye(K), None)
+    doubted, labels = (probabilities[~trusted], given[~trusted]) if trusted.any() else (probabilities, given)
+    anchors = anchor_counts(doubted, labels)[0] if len(doubted) else np.eye(K)
     named = np.zeros((K, K), dtype=bool) if groups is None else confusable_pairs(groups.membership)
-    found = discovered_pairs(anchors) & ~named
+    found, wide = discovered_pairs(anchors), np.zeros((K, K), dtype=bool)
+    if K > ALL_LIKELY and len(doubted):
+        found, wide = found | nearest_pairs(doubted, labels, 1), found | nearest_pairs(doubted, labels, MOST_NEAREST)
     known = _known_pairs(given, trusted, original, K)
     spread = _spread(len(given), K)
     floor = floor_of(probabilities)
-    upload = _Upload(probabilities[spread], given[spread], trusted[spread], known, anchors, floor)
-    fit, confusable = _choose(upload, named, found)
+    looked_at = probabilities if len(spread) == len(given) else probabilities[spread]
+    upload = _Upload(looked_at, given[spread], trusted[spread], known, anchors, floor)
+    fit, confusable = _choose(upload, named, found & ~named, wide)
     if groups is None:
         groups = SimilarityGroups(classes, fit.free | np.eye(K, dtype=bool))
     return CrossValidatedFit(
@@ -149,11 +158,18 @@ class _Upload:
     floor: float
 
     def rows(self, confusable: NDArray[np.bool_]) -> LabelledRows:
-        means, rest = parts(self.probabilities, confusable, self.floor)
-        return LabelledRows(means, rest, self.given, self.trusted, self.known, self.anchors)
+        classes, sizes = self.likely
+        means, rest = parts_of(self.probabilities, classes, confusable, self.floor)
+        return LabelledRows(classes, np.log(sizes), means, rest, self.given, self.trusted, self.known, self.anchors)
+
+    @cached_property
+    def likely(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        return likely_classes(self.probabilities, self.given)
 
 
-def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_]) -> tuple[Candidate, NDArray[np.bool_]]:
+def _choose(
+    upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_], wide: NDArray[np.bool_]
+) -> tuple[Candidate, NDArray[np.bool_]]:
     """Return the best fit, and which classes have a common mean in the change of scale.
 
     Candidates get a scale of their own in any case: the model may confuse them by itself. Rates of their own they get
@@ -167,21 +183,33 @@ def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_])
     if not candidates.any():
         return best, confusable
     grouped = fit_candidate(rows, "grouped", candidates)
-    choices = [named, *(_used(grouped, share) for share in SHARES_OF_HIGHEST), _local(best, grouped, upload.given)]
-    families: tuple[Family, ...] = ("shared", "grouped")
+    many = len(named) > ALL_LIKELY
+    choices = [
+        named,
+        *([found, wide] if many else []),
+        *(_used(grouped, share) for share in SHARES_OF_HIGHEST),
+        _local(best, grouped, upload.given),
+    ]
+    families: tuple[Family, ...] = ("shared",) if many else ("shared", "grouped")
     distinct = {free.tobytes(): free for free in reversed(choices) if free.any()}.values()
     for free in distinct:
         rows = upload.rows(free | alone)
         chosen = 0.0 if free is named else LEAST_GAIN_FOUND * len(upload.given)
+        plain = fit_candidate(rows, "uniform", np.zeros_like(free))
+        if many and plain.merit > best.merit:
+            best, confusable = plain, free | alone
         for family in families:
             fit = fit_candidate(rows, family, free)
             fit = replace(fit, cost=fit.cost + chosen)
             # The change of scale alone may explain as much: better than one rate, with the same classes confusable.
-            if fit.merit > best.merit and fit.merit > fit_candidate(rows, "uniform", np.zeros_like(free)).merit:
+            if fit.merit > best.merit and fit.merit > plain.merit:
                 best, confusable = fit, free | alone
-    evident = [free for free in distinct if is_evident(upload.anchors, free, named)]
+    evident = [free for free in distinct if is_evident(upload.anchors, free, named | wide)]
     if best.free.any() or not evident:
-        return best, confusable
+        unseen = many and not best.free.any() and best.transition.diagonal().mean() > 1 - LEAST_NOISE
+        return (
+            replace(best, transition=_leaning(best, upload.anchors, confusable & ~alone)) if unseen else best
+        ), confusable
     # A model that is too sure of its own answers explains any label; its most confident answers still show the noise.
     believed = [
         (fit_candidate(upload.rows(free | alone), family, free, believe_anchors=True), free | alone)
@@ -189,6 +217,22 @@ def _choose(upload: _Upload, named: NDArray[np.bool_], found: NDArray[np.bool_])
         for family in families
     ]
     return max(believed, key=lambda pair: pair[0].merit)
+
+
+def _leaning(fit: Candidate, anchors: NDArray[np.float64], pairs: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return ``[true, given]``: the one rate of ``fit``, spread inside ``pairs`` and outside as anchors' labels lie.
+
+    Labels in which no noise is found don't say where it would lie, yet the ranking depends on it: is an image of which
+    nothing is sure, or one that a look-alike fits, rather wrong?
+    """
+    outside = ~pairs & ~np.eye(len(pairs), dtype=bool)
+    even = pairs.sum() / (pairs.sum() + outside.sum())
+    inside = (anchors[pairs].sum() + even) / (anchors[pairs].sum() + anchors[outside].sum() + 1)
+    rate = float((1 - fit.transition.diagonal()).sum())
+    transition = rate * (inside * pairs / max(pairs.sum(), 1) + (1 - inside) * outside / max(outside.sum(), 1))
+    np.fill_diagonal(transition, 1 - transition.sum(axis=1))
+    leaning: NDArray[np.float64] = transition
+    return leaning
 
 
 def _used(fit: Candidate, share: float) -> NDArray[np.bool_]:

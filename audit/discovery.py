@@ -44,3 +44,22 @@ def components(pairs: NDArray[np.bool_]) -> NDArray[np.intp]:
         if np.array_equal(reached, label):
             return label
         label = reached
+
+
+def nearest_pairs(probabilities: NDArray[np.floating], given: NDArray[np.intp], most: int) -> NDArray[np.bool_]:
+    """Return ``[K, K]``, symmetric, diagonal false: each label with the ``most`` classes that its rows are taken for.
+
+    Of ``probabilities`` ``[n, K]`` the sums by label ``given``; the one row that says the most for a pair doesn't
+    count, or a single wrong label would make one. Where a class has few rows and fewer anchors, that tells more.
+    """
+    K = probabilities.shape[1]
+    near = np.zeros((K, K), dtype=bool)
+    order = np.argsort(given, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(given[order])) + 1):
+        seen = probabilities[rows]
+        taken_for = seen.sum(axis=0, dtype=np.float64) - seen.max(axis=0)
+        taken_for[given[rows[0]]] = 0.0
+        highest = np.argpartition(-taken_for, most)[:most]
+        near[given[rows[0]], highest] = taken_for[highest] > 0
+    pairs: NDArray[np.bool_] = near | near.T
+    return pairs

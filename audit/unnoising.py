@@ -76,12 +76,34 @@ def parts(
     probabilities: NDArray[np.floating], confusable: NDArray[np.bool_], floor: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return m and d, ``[n, K]`` each, of the logarithms of ``probabilities``."""
-    rest = np.log(np.maximum(probabilities, floor, dtype=np.float64))
+    rest = _logs(probabilities, floor)
     means = rest.copy()
-    for y in np.flatnonzero(confusable.sum(axis=1) > 1):
-        means[:, y] = rest[:, confusable[y]].mean(axis=1)
+    owners: dict[bytes, list[int]] = {}
+    for y in np.flatnonzero(confusable.sum(axis=1) > 1).tolist():
+        owners.setdefault(confusable[y].tobytes(), []).append(y)
+    for classes in owners.values():
+        means[:, classes] = rest[:, confusable[classes[0]]].mean(axis=1, keepdims=True)
     rest -= means
     return means, rest
+
+
+def parts_of(
+    probabilities: NDArray[np.floating], classes: NDArray[np.intp], confusable: NDArray[np.bool_], floor: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return m and d of some ``classes`` ``[n, C]`` of each row, ``[n, C]`` each."""
+    sizes = confusable.sum(axis=1)
+    members = np.argsort(~confusable, axis=1, kind="stable")
+    means = np.zeros(classes.shape)
+    for place in range(int(sizes.max())):
+        logs = _logs(np.take_along_axis(probabilities, members[classes, place], axis=1), floor)
+        means += np.where(place < sizes[classes], logs, 0.0)
+    means /= sizes[classes]
+    return means, _logs(np.take_along_axis(probabilities, classes, axis=1), floor) - means
+
+
+def _logs(probabilities: NDArray[np.floating], floor: float) -> NDArray[np.float64]:
+    logs: NDArray[np.float64] = np.log(np.maximum(probabilities, floor, dtype=np.float64))
+    return logs
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

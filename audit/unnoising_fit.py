@@ -5,6 +5,7 @@ for all wrong labels to a rate for each confusable pair. A verified label is the
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -19,8 +20,9 @@ Family = Literal["uniform", "shared", "grouped"]
 # noise that depends on the image gives them up to 0.0016 and 0.004, noise inside groups 0.003 and 0.02 at the least.
 LEAST_GAIN: dict[Family, float] = {"uniform": 0.0, "shared": 0.002, "grouped": 0.006}
 EVIDENT_SHARE = 0.1  # of anchors whose labels lie in a group: noise that follows the image brings it to 0.03
-POOLING_ROWS = 100.0  # a class's own scale weighs as much as the common one when it has this many rows
-BIAS_ROWS = 2.0  # so strongly a class's share is held to what the model says of it
+LEAST_PRECISION = 2.0  # so strongly, at least, a class's share is held to what the model says of it
+FIRST_PRECISION = 1.0
+MOST_PRECISION = 1e9
 MOST_ITERATIONS = 200
 TOLERANCE = 1e-6  # of the log likelihood a row
 MOST_CHANGE = 2.0  # of a scale in one step
@@ -32,16 +34,47 @@ LEAST_LIKELIHOOD = 1e-300
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """What is fitted to: m and d of ``audit/unnoising.py`` ``[n, K]``, labels, and which are verified."""
+    """What is fitted to: n rows, of each the C classes that its image may be of, its label among them; K in all."""
 
+    classes: NDArray[np.intp]
+    """``[n, C]``, see ``audit/likely_classes.py``."""
+    log_sizes: NDArray[np.float64]
+    """``[n, C]``: logarithm of how many classes each stands for."""
     means: NDArray[np.float64]
+    """``[n, C]``: m of ``audit/unnoising.py``."""
     rest: NDArray[np.float64]
+    """``[n, C]``: d of ``audit/unnoising.py``."""
     given: NDArray[np.intp]
+    """``[n]``."""
     trusted: NDArray[np.bool_]
+    """``[n]``: the label is verified."""
     known: NDArray[np.float64]
     """``[true, given]``: counts of trusted rows that said something else before."""
     anchors: NDArray[np.float64]
     """``[predicted, given]``, where the transition matrix starts."""
+
+    @cached_property
+    def cells(self) -> NDArray[np.intp]:
+        """``[n, C]``: where a transition matrix laid out flat has the way from each class to the row's label."""
+        cells: NDArray[np.intp] = self.classes * len(self.known) + self.given[:, None]
+        return cells
+
+    @cached_property
+    def doubted_cells(self) -> NDArray[np.intp]:
+        """``[n C]``: ``cells``, but for rows that are trusted one behind the last."""
+        return np.where(self.trusted[:, None], self.known.size, self.cells).ravel()
+
+    @cached_property
+    def verified(self) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """The rows that are trusted, and which of their classes is the label: ``[m]``, ``[m, C]``."""
+        rows = np.flatnonzero(self.trusted)
+        return rows, self.classes[rows] == self.given[rows, None]
+
+    def by_class(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum ``values`` ``[n, C]`` by class: ``[K]``."""
+        return np.bincount(self.classes.ravel(), values.ravel(), minlength=len(self.known)).astype(
+            np.float64, copy=False
+        )
 
 
 @dataclass(frozen=True)
@@ -85,19 +118,20 @@ def fit_candidate(
 
     ``believe_anchors``: they count on, beside the rows, and it costs nothing but its parameters.
     """
-    n, K = rows.means.shape
+    n, K = len(rows.given), len(free)
     state = _State(1.0, np.ones(K), np.zeros(K), _transition(rows.anchors, family, free))
     sure = rows.anchors if believe_anchors else np.zeros((K, K))
     best, log_likelihood, pi, joint = state, *_expected(rows, state)
     total = float(log_likelihood.sum())
-    halved = 0
+    halved, held_scale, held_share = 0, FIRST_PRECISION, LEAST_PRECISION
     for _ in range(MOST_ITERATIONS):
         if not halved:
-            counts = rows.known + sure + _summed_by(rows.given[~rows.trusted], joint[~rows.trusted])
-            expected = pi.sum(axis=0)
-            bias = best.bias + (joint.sum(axis=0) - expected - BIAS_ROWS * best.bias) / (expected + BIAS_ROWS)
-            scales = _scales(rows, pi, joint, best.between, best.within)
-            state = _State(*scales, bias - bias.mean(), _transition(counts, family, free))
+            counts = rows.known + sure + _flips(rows, joint)
+            expected = rows.by_class(pi)
+            held_share = max(_precision(best.bias, expected, held_share), LEAST_PRECISION)
+            bias = best.bias + (rows.by_class(joint) - expected - held_share * best.bias) / (expected + held_share)
+            between, within, held_scale = _scales(rows, pi, joint, best.between, best.within, held_scale)
+            state = _State(between, within, bias - bias.mean(), _transition(counts, family, free))
         tried = _expected(rows, state)
         gain = float(tried[0].sum()) - total
         if gain < 0 and halved < MOST_HALVINGS:  # scales, bias and rates, moved at once, may overshoot
@@ -108,7 +142,7 @@ def fit_candidate(
         if gain < TOLERANCE * n:
             break
         halved = 0
-    size = {"uniform": 1.0, "shared": 2.0, "grouped": parameters(free, joint.sum(axis=0))}[family]
+    size = {"uniform": 1.0, "shared": 2.0, "grouped": parameters(free, rows.by_class(joint))}[family]
     return Candidate(
         free=free,
         between=best.between,
@@ -116,7 +150,7 @@ def fit_candidate(
         bias=best.bias,
         transition=best.transition,
         log_likelihood=log_likelihood,
-        prior=pi.mean(axis=0),
+        prior=rows.by_class(pi) / n,
         cost=size if believe_anchors else max(0.5 * float(np.log(n)) * size, LEAST_GAIN[family] * n),
     )
 
@@ -133,12 +167,15 @@ def is_evident(anchors: NDArray[np.float64], free: NDArray[np.bool_], named: NDA
 def _expected(
     rows: LabelledRows, state: _State
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the log likelihood of each label ``[n]``, P(true | image) and P(true | image, label) ``[n, K]``."""
-    pi = softmax(state.between * rows.means + state.within * rows.rest + state.bias)
-    joint = pi * state.transition.T[rows.given]
-    verified = np.flatnonzero(rows.trusted)
-    joint[verified] = 0.0
-    joint[verified, rows.given[verified]] = pi[verified, rows.given[verified]]
+    """Return the log likelihood of each label ``[n]``, P(true | image) and P(true | image, label) ``[n, C]``."""
+    logits = state.between * rows.means
+    logits += state.within[rows.classes] * rows.rest
+    logits += state.bias[rows.classes]
+    logits += rows.log_sizes
+    pi = softmax(logits)
+    joint = pi * state.transition.ravel()[rows.cells]
+    verified, right = rows.verified
+    joint[verified] = pi[verified] * right
     likelihood = np.maximum(joint.sum(axis=1), LEAST_LIKELIHOOD)
     joint /= likelihood[:, None]
     return np.log(likelihood), pi, joint
@@ -150,17 +187,17 @@ def _scales(
     target: NDArray[np.float64],
     between: float,
     within: NDArray[np.float64],
-) -> tuple[float, NDArray[np.float64]]:
-    """Take a Newton step to the cross entropy of ``pi`` with ``target`` ``[n, K]``.
+    held: float,
+) -> tuple[float, NDArray[np.float64], float]:
+    """Take a Newton step to the cross entropy of ``pi`` with ``target`` ``[n, C]``.
 
     ``between`` and what the classes' own scales have in common are stepped together; then what they differ by, each on
-    its own and drawn towards the mean.
+    its own and drawn towards the mean, ``held`` with the precision that is returned anew.
     """
-    n, K = pi.shape
     off = target - pi
     weighted = pi * rows.rest
     mean_means, mean_rest = np.einsum("nk,nk->n", pi, rows.means), weighted.sum(axis=1)
-    second = np.einsum("nk,nk->k", weighted, rows.rest)
+    second = rows.by_class(weighted * rows.rest)
     across = float(np.einsum("nk,nk->", weighted, rows.means) - mean_means @ mean_rest)
     curvature = np.array(
         [
@@ -168,16 +205,27 @@ def _scales(
             [across, second.sum() - mean_rest @ mean_rest],
         ]
     )
-    slopes = np.einsum("nk,nk->k", off, rows.rest)
+    slopes = rows.by_class(off * rows.rest)
     slope = np.array([np.einsum("nk,nk->", off, rows.means), slopes.sum()])
     step = np.linalg.solve(curvature + RIDGE * (1 + np.trace(curvature)) * np.eye(2), slope)
-    own = second - np.einsum("nk,nk->k", weighted, weighted)
-    pull = POOLING_ROWS * float(curvature[1, 1]) / (n * K)
-    apart = (slopes - step[1] * own - pull * (within - within.mean())) / (own + pull + RIDGE)
+    own = second - rows.by_class(weighted * weighted)
+    differences = within - within.mean()
+    held = _precision(differences, own, held)
+    apart = (slopes - step[1] * own - held * differences) / (own + held + RIDGE)
     return (
         float(np.clip(between + step[0], between / MOST_CHANGE, between * MOST_CHANGE)),
         np.clip(within + step[1] + DAMPING * apart, within / MOST_CHANGE, within * MOST_CHANGE),
+        held,
     )
+
+
+def _precision(differences: NDArray[np.float64], information: NDArray[np.float64], precision: float) -> float:
+    """Return how alike the classes are: of the normal distribution that their ``differences`` ``[K]`` are drawn from.
+
+    An EM step from ``precision`` on (empirical Bayes). Few rows a class tell little of each, and much of all together.
+    """
+    variance = float(np.mean(differences**2 + 1 / (information + precision)))
+    return min(1 / variance, MOST_PRECISION)
 
 
 def _transition(counts: NDArray[np.float64], family: Family, free: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -203,12 +251,7 @@ def shared_transition(counts: NDArray[np.float64], free: NDArray[np.bool_]) -> N
     return transition
 
 
-def _summed_by(labels: NDArray[np.intp], joint: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the rows of ``joint`` ``[n, K]`` by their label: ``[true, given]``."""
-    K = joint.shape[1]
-    summed = np.zeros((K, K))
-    order = np.argsort(labels, kind="stable")
-    present, first = np.unique(labels[order], return_index=True)
-    if len(present):
-        summed[:, present] = np.add.reduceat(joint[order], first, axis=0).T
-    return summed
+def _flips(rows: LabelledRows, joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum ``joint`` ``[n, C]`` of the rows that are not trusted: ``[true, given]``."""
+    counts = np.bincount(rows.doubted_cells, joint.ravel(), minlength=rows.known.size + 1)[:-1]
+    return counts.reshape(rows.known.shape).astype(np.float64, copy=False)

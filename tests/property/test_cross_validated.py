@@ -11,10 +11,10 @@ Arguments = tuple[NDArray[np.float64], NDArray[np.intp], list[str], SimilarityGr
 
 
 @st.composite
-def uploads(draw: st.DrawFn) -> Arguments:
-    """A few rows: any probabilities, labels, groups or none, trusted rows."""
+def uploads(draw: st.DrawFn, least: int = 2, most: int = 6) -> Arguments:
+    """A few rows: any probabilities of so many classes, labels, groups or none, trusted rows."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    K, n = draw(st.integers(2, 6)), draw(st.integers(1, 80))
+    K, n = draw(st.integers(least, most)), draw(st.integers(1, 80))
     logits = rng.standard_normal((n, K)) * draw(st.sampled_from([0.1, 1.0, 5.0, 40.0, 1000.0]))
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)
@@ -26,7 +26,7 @@ def uploads(draw: st.DrawFn) -> Arguments:
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(uploads())
+@given(uploads() | uploads(33, 60))
 def test_answers_are_in_range(upload: Arguments) -> None:
     """Whatever the input, every answer is a probability, a distribution or a class where it should be one."""
     p, labels, classes, groups, trusted = upload

@@ -152,3 +152,26 @@ def test_many_classes_are_fitted() -> None:
     groups = SimilarityGroups(classes, np.kron(np.eye(K // 2), np.ones((2, 2))).astype(bool))
     result = audit_cross_validated(p, given, classes, groups, seed=0)
     assert abs(result.noise.transition.diagonal().mean() - 0.8) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["look-alikes", "any", "none"])
+def test_a_hundred_classes_of_twenty_rows_rank_no_worse_than_plain_scores(kind: str) -> None:
+    """With few rows a class and no groups named: far ahead where look-alikes are mixed up, level elsewhere."""
+    K, n = 100, 2000
+    rng = np.random.default_rng(11)
+    centres = np.repeat(rng.standard_normal((K // 2, 24)), 2, axis=0) + 0.45 * rng.standard_normal((K, 24))
+    true = rng.integers(K, size=n)
+    x = centres[true] + 0.5 * rng.standard_normal((n, 24)) * np.exp(0.3 * rng.standard_normal((n, 1)))
+    other = true ^ 1 if kind == "look-alikes" else (true + rng.integers(1, K, size=n)) % K
+    given = np.where(rng.random(n) < (0.0 if kind == "none" else 0.2), other, true)
+    probe = Probe.fit(ProbeSums.of(x, given, np.arange(n), K))
+    p = probe.calibrated(probe.logits(x, np.arange(n)), given).probabilities(x, np.arange(n))
+    result = audit_cross_validated(p, given, [f"c{i}" for i in range(K)], None, seed=0)
+    wrong = true != given
+    if kind == "none":
+        assert result.rows.flagged.mean() <= 0.005
+        return
+    confidence = p[np.arange(n), given].copy()
+    p[np.arange(n), given] = 0.0
+    best = max(average_precision(score, wrong) for score in (-confidence, p.max(axis=1) - confidence))
+    assert average_precision(result.rows.log_odds, wrong) > best - 0.01

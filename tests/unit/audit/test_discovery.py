@@ -1,6 +1,6 @@
 import numpy as np
 
-from audit.discovery import components, discovered_pairs
+from audit.discovery import components, discovered_pairs, nearest_pairs
 
 
 def test_a_pair_that_stands_out_is_discovered() -> None:
@@ -38,3 +38,20 @@ def test_components_follow_chains() -> None:
     for a, b in ((0, 4), (4, 2), (3, 5)):
         pairs[a, b] = pairs[b, a] = True
     assert components(pairs).tolist() == [0, 1, 0, 3, 0, 3]
+
+
+def test_one_wrong_label_makes_no_nearest_pair() -> None:
+    """A single row that is taken for another class says nothing of its label; a second one does."""
+    p = np.tile(np.eye(40), (5, 1))
+    given = p.argmax(axis=1)
+    p[:1] = np.eye(40)[7]
+    assert not nearest_pairs(p, given, 1).any()
+    p[40:41] = np.eye(40)[7]
+    assert np.argwhere(nearest_pairs(p, given, 1)).tolist() == [[0, 7], [7, 0]]
+
+
+def test_nearest_pairs_are_the_likeliest() -> None:
+    """Each label is paired with the classes that its rows are taken for most, and pairs go both ways."""
+    p = np.full((6, 3), [0.5, 0.1, 0.4])
+    pairs = nearest_pairs(p, np.array([0, 0, 1, 1, 1, 1]), 1)
+    assert np.array_equal(pairs, [[False, True, True], [True, False, False], [True, False, False]])
