@@ -54,7 +54,7 @@ bench-int8: .venv/everything  ## speed, accuracy and calibration of the int8 for
 	OMP_NUM_THREADS=1 $(BIN)/python bench/int8.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
-	for each in reference image_dependent asymmetry cross_validated unseen_classes duplicates cost throughput; do \
+	for each in reference image_dependent asymmetry cross_validated many_classes unseen_classes duplicates cost throughput; do \
 		OMP_NUM_THREADS=1 $(BIN)/python bench/audit/$$each.py || exit 1; done
 
 fuzz: .venv/fuzz  ## fuzz the readers of label files and archives, FUZZ_SECONDS=300 each

@@ -41,6 +41,7 @@ LEAST_GAIN_LOCAL = 0.01  # nats a row of a few groups among many, which alone ge
 SMALL = 0.1  # of the rows, in such a group
 LEAST_RATE_OF_PAIR = 0.005
 MOST_NEAREST = 3
+FLOOR_OF_MANY = 0.1  # of an even share: what a model that saw few rows a class says below it is no evidence
 LEAST_NOISE = 0.02  # of labels: one that finds less has found none
 SHARES_OF_HIGHEST = (0.1, 0.25, 0.5)
 MOST_ROWS = 20_000
@@ -97,7 +98,7 @@ def fit_cross_validated(
         found, wide = found | nearest_pairs(doubted, labels, 1), found | nearest_pairs(doubted, labels, MOST_NEAREST)
     known = _known_pairs(given, trusted, original, K)
     spread = _spread(len(given), K)
-    floor = floor_of(probabilities)
+    floor = floor_of(probabilities) if K <= ALL_LIKELY else max(floor_of(probabilities), FLOOR_OF_MANY / K)
     looked_at = probabilities if len(spread) == len(given) else probabilities[spread]
     upload = _Upload(looked_at, given[spread], trusted[spread], known, anchors, floor)
     fit, confusable = _choose(upload, named, found & ~named, wide)

@@ -68,8 +68,8 @@ class Unnoising:
 
 def floor_of(probabilities: NDArray[np.floating]) -> float:
     """Return half of the smallest positive probability: a 0 is one that was rounded, or too small for its type."""
-    positive = probabilities[probabilities > 0]
-    return max(float(positive.min()) / 2, LEAST_PROBABILITY) if len(positive) else LEAST_PROBABILITY
+    smallest = float(probabilities.min(where=probabilities > 0, initial=np.inf))
+    return max(smallest / 2, LEAST_PROBABILITY) if np.isfinite(smallest) else LEAST_PROBABILITY
 
 
 def parts(

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from audit.likely_classes import MOST as ALL_LIKELY
 from audit.transition import LEAST_RATE, grouped_transition, parameters, uniform_transition
 from audit.unnoising import softmax
 
@@ -20,9 +21,10 @@ Family = Literal["uniform", "shared", "grouped"]
 # noise that depends on the image gives them up to 0.0016 and 0.004, noise inside groups 0.003 and 0.02 at the least.
 LEAST_GAIN: dict[Family, float] = {"uniform": 0.0, "shared": 0.002, "grouped": 0.006}
 EVIDENT_SHARE = 0.1  # of anchors whose labels lie in a group: noise that follows the image brings it to 0.03
-LEAST_PRECISION = 2.0  # so strongly, at least, a class's share is held to what the model says of it
-FIRST_PRECISION = 1.0
-MOST_PRECISION = 1e9
+POOLING_ROWS = 100.0  # a class's own scale weighs as much as the common one when it has this many rows
+BIAS_ROWS = 2.0  # so strongly a class's share is held to what the model says of it
+BIAS_ROWS_OF_MANY = 20.0  # where there are many classes, of few rows each
+LIKENESS_OF_MANY = 50.0  # then a class's own scale differs by a seventh of the common one, one over this squared
 MOST_ITERATIONS = 200
 TOLERANCE = 1e-6  # of the log likelihood a row
 MOST_CHANGE = 2.0  # of a scale in one step
@@ -123,15 +125,15 @@ def fit_candidate(
     sure = rows.anchors if believe_anchors else np.zeros((K, K))
     best, log_likelihood, pi, joint = state, *_expected(rows, state)
     total = float(log_likelihood.sum())
-    halved, held_scale, held_share = 0, FIRST_PRECISION, LEAST_PRECISION
+    held = BIAS_ROWS if K <= ALL_LIKELY else BIAS_ROWS_OF_MANY
+    halved = 0
     for _ in range(MOST_ITERATIONS):
         if not halved:
             counts = rows.known + sure + _flips(rows, joint)
             expected = rows.by_class(pi)
-            held_share = max(_precision(best.bias, expected, held_share), LEAST_PRECISION)
-            bias = best.bias + (rows.by_class(joint) - expected - held_share * best.bias) / (expected + held_share)
-            between, within, held_scale = _scales(rows, pi, joint, best.between, best.within, held_scale)
-            state = _State(between, within, bias - bias.mean(), _transition(counts, family, free))
+            bias = best.bias + (rows.by_class(joint) - expected - held * best.bias) / (expected + held)
+            scales = _scales(rows, pi, joint, best.between, best.within)
+            state = _State(*scales, bias - bias.mean(), _transition(counts, family, free))
         tried = _expected(rows, state)
         gain = float(tried[0].sum()) - total
         if gain < 0 and halved < MOST_HALVINGS:  # scales, bias and rates, moved at once, may overshoot
@@ -187,12 +189,11 @@ def _scales(
     target: NDArray[np.float64],
     between: float,
     within: NDArray[np.float64],
-    held: float,
-) -> tuple[float, NDArray[np.float64], float]:
+) -> tuple[float, NDArray[np.float64]]:
     """Take a Newton step to the cross entropy of ``pi`` with ``target`` ``[n, C]``.
 
     ``between`` and what the classes' own scales have in common are stepped together; then what they differ by, each on
-    its own and drawn towards the mean, ``held`` with the precision that is returned anew.
+    its own and drawn towards the mean.
     """
     off = target - pi
     weighted = pi * rows.rest
@@ -209,23 +210,15 @@ def _scales(
     slope = np.array([np.einsum("nk,nk->", off, rows.means), slopes.sum()])
     step = np.linalg.solve(curvature + RIDGE * (1 + np.trace(curvature)) * np.eye(2), slope)
     own = second - rows.by_class(weighted * weighted)
-    differences = within - within.mean()
-    held = _precision(differences, own, held)
-    apart = (slopes - step[1] * own - held * differences) / (own + held + RIDGE)
+    n, K = len(pi), len(within)
+    pull = POOLING_ROWS * float(curvature[1, 1]) / (n * K)
+    if K > ALL_LIKELY:
+        pull = LIKENESS_OF_MANY / float(within.mean()) ** 2
+    apart = (slopes - step[1] * own - pull * (within - within.mean())) / (own + pull + RIDGE)
     return (
         float(np.clip(between + step[0], between / MOST_CHANGE, between * MOST_CHANGE)),
         np.clip(within + step[1] + DAMPING * apart, within / MOST_CHANGE, within * MOST_CHANGE),
-        held,
     )
-
-
-def _precision(differences: NDArray[np.float64], information: NDArray[np.float64], precision: float) -> float:
-    """Return how alike the classes are: of the normal distribution that their ``differences`` ``[K]`` are drawn from.
-
-    An EM step from ``precision`` on (empirical Bayes). Few rows a class tell little of each, and much of all together.
-    """
-    variance = float(np.mean(differences**2 + 1 / (information + precision)))
-    return min(1 / variance, MOST_PRECISION)
 
 
 def _transition(counts: NDArray[np.float64], family: Family, free: NDArray[np.bool_]) -> NDArray[np.float64]:

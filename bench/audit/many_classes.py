@@ -1,10 +1,10 @@
 """Audits of a hundred and a thousand classes with cross-validated evidence, against cleanlab on the same probabilities.
 
 No data set of a thousand classes is at hand, so the images are points: classes lie in groups of two to five
-look-alikes, groups in families of a dozen; some images are harder than others, and classes may have long-tailed sizes. Three
-models learn the noisy labels and predict each point out of sample: the probe of an audit, a softmax regression, and a
-network that learns them by heart and is far too sure. Seeds are drawn at run time; the peers' best score is chosen in
-hindsight, row by row.
+look-alikes, groups in families of a dozen; some images are harder than others, and classes may have long-tailed sizes.
+Three models learn the noisy labels and predict each point out of sample: the probe of an audit, a softmax regression,
+and a network that learns them by heart and is far too sure. Seeds are drawn at run time; the peers' best score is
+chosen in hindsight, row by row.
 """
 
 import argparse
@@ -132,18 +132,21 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--classes", nargs="*", type=int, default=[100, 1000], choices=list(SPREAD))
     arguments.add_argument("--models", nargs="*", default=list(MODELS), choices=list(MODELS))
+    arguments.add_argument("--noises", nargs="*", help="all if absent")
+    arguments.add_argument("--sizes", nargs="*", default=["even", "long-tailed"], choices=["even", "long-tailed"])
     arguments.add_argument("--seed", type=int, help="drawn if absent")
     chosen = arguments.parse_args()
     seed = secrets.randbelow(2**31) if chosen.seed is None else chosen.seed
     print(f"\n{POINTS} points, seed {seed}")
     for K in chosen.classes:
-        for long_tailed in (False, True):
-            points = Points.drawn(K, POINTS, SPREAD[K], long_tailed=long_tailed, seed=seed)
+        for sizes in chosen.sizes:
+            points = Points.drawn(K, POINTS, SPREAD[K], long_tailed=sizes == "long-tailed", seed=seed)
             for name in chosen.models:
-                print(f"\n### {K} classes{' of long-tailed sizes' * long_tailed}, {name}\n")
+                print(f"\n### {K} classes of {sizes} sizes, {name}\n")
                 rows = [
                     {"noise": noise, **_measure(name, points, transition, seed)}
                     for noise, transition in noises(points.groups).items()
+                    if chosen.noises is None or noise in chosen.noises
                 ]
                 for line in verdicts(rows, {"gain": ">= -.01", "gain, discovered": ">= -.01"}):
                     print(line, flush=True)

@@ -24,6 +24,8 @@ Picked = NDArray[np.bool_] | slice
 _ALL = slice(None)
 MOST_CELLS = 4_000_000
 """Of the sample's ``n x K`` table: at a thousand classes it has 4,000 rows, and rates are all but pooled."""
+MOST_CELLS_TO_LEARN_FROM = 20_000_000
+"""Where the labels themselves say how to read the evidence: 20,000 rows at a thousand classes, 160 MB, held twice."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +87,20 @@ def judged_chunks(folder: Path, plan: Plan) -> Iterator[tuple[NDArray[np.int64],
 
 
 def sample(
-    folder: Path, answers: Answers, given: GivenLabels, groups: SimilarityGroups, *, validated: bool
+    folder: Path,
+    answers: Answers,
+    given: GivenLabels,
+    groups: SimilarityGroups,
+    *,
+    validated: bool,
+    most_cells: int = MOST_CELLS,
 ) -> Evidence:
     """Gather the evidence on the rows that a fit, and the report's intervals, look at.
 
     ``validated``: the answers are the model's own, and its validation counts hold for them.
     """
     plan = answers.plan
-    limit = min(LIMIT, max(MOST_CELLS // len(plan.classes), 1))
+    limit = min(LIMIT, max(most_cells // len(plan.classes), 1))
     rows, parts = [], []
     for numbers, inferred in judged_chunks(folder, plan):
         picked = chosen(numbers, plan.rows, limit)

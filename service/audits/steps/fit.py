@@ -15,7 +15,7 @@ from audit.report import EvidenceKind
 from audit.sample import LIMIT, chosen
 from models.groups import SimilarityGroups, parse_groups
 from models.training_pixels import were_trained_on
-from service.audits.steps.answers import Answers, judged_chunks, sample
+from service.audits.steps.answers import MOST_CELLS_TO_LEARN_FROM, Answers, judged_chunks, sample
 from service.audits.steps.duplicates import SharedImages
 from service.audits.steps.files import get_arrays, put_arrays
 from service.audits.steps.given import GivenLabels
@@ -90,7 +90,8 @@ def fit(folder: Path, plan: Plan, options: AuditOptions, classifier: Classifier 
         noise = fit_noise_model(sample(folder, answers, given, groups, validated=plan.basis == "model"))
     else:
         probe = None if plan.basis == "columns" else _fit_probe(folder, plan, given)
-        seen = sample(folder, Answers(plan, classifier, probe), given, alone, validated=False)
+        raw = Answers(plan, classifier, probe)
+        seen = sample(folder, raw, given, alone, validated=False, most_cells=MOST_CELLS_TO_LEARN_FROM)
         cleaner = fit_cross_validated(
             seen.probabilities, seen.given, plan.classes, named, trusted=seen.trusted, original=seen.original
         )
