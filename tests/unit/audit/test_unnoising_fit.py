@@ -58,4 +58,3 @@ def test_the_likelihood_is_the_sum_over_all_classes() -> None:
         weights = np.exp(np.array(logits))
         likelihood = sum(weights[y] / weights.sum() * fit.transition[y, rows.given[i]] for y in range(K))
         assert fit.log_likelihood[i] == pytest.approx(np.log(likelihood))
-
