@@ -1,7 +1,11 @@
-"""Take pictures of every page, light and dark, wide and narrow, beside this file: `make screenshots`."""
+"""Take pictures of every page, light and dark, wide and narrow, beside this file: `make screenshots`.
+
+With names as arguments, of these scenes alone.
+"""
 
 import io
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -100,6 +104,10 @@ def scenes(folder: Path, archive: bytes, services: ExitStack) -> list[Scene]:
         page.wait_for_selector("#preview table")
         page.set_input_files("#images", archive_path)
 
+    def pictures(page: Page) -> None:
+        page.wait_for_selector("main img")
+        page.wait_for_load_state("networkidle")
+
     def classify(page: Page) -> None:
         page.click("[data-image] >> nth=0")
         page.wait_for_selector(".distribution")
@@ -117,6 +125,8 @@ def scenes(folder: Path, archive: bytes, services: ExitStack) -> list[Scene]:
         ),
         Scene("failed", f"{open_to_all.address}/audits/{failed}"),
         Scene("report", f"{open_to_all.address}/audits/{finished}"),
+        Scene("review-grid", f"{open_to_all.address}/audits/{finished}/review", pictures),
+        Scene("review-one", f"{open_to_all.address}/audits/{finished}/review/one", pictures),
         Scene("sign-in", f"{with_keys.address}/sign-in"),
         Scene("not-found", f"{open_to_all.address}/nowhere"),
         Scene("api-docs", f"{open_to_all.address}/docs", lambda page: page.wait_for_selector(".opblock")),
@@ -148,7 +158,10 @@ def main() -> None:
         raise SystemExit("a browser is needed: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as services, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        wanted = set(sys.argv[1:])
         for scene in scenes(Path(folder), packed.getvalue(), services):
+            if wanted and scene.name not in wanted:
+                continue
             for scheme in SCHEMES:
                 for size in SIZES:
                     take(browser, scene, scheme, size)
