@@ -1,11 +1,12 @@
 """The HTTP application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from service import errors
 from service.access.gate import Gate
@@ -17,6 +18,7 @@ from service.oip import infer, metadata, repository
 from service.pages import api_docs, audit, home, review, sign_in, static_files, try_it
 from service.pages import classify as classify_page
 from service.routes import audits, classify, health, metrics, models, previews, reviews
+from service.routes.direct_route import DirectRoute, DirectRoutes
 from service.services import Services
 from service.telemetry.access_log import AccessLog
 from service.telemetry.observed import Observed
@@ -32,14 +34,6 @@ def create_app(services: Services) -> FastAPI:
     # The description of the interface is one of the pages: FastAPI's own loads scripts from other hosts.
     app = FastAPI(title="Lookalike", version=version("lookalike"), lifespan=lifespan, docs_url=None, redoc_url=None)
     errors.install(app)
-    settings, keyring = services.settings, services.keyring
-    app.add_middleware(
-        BodyGuard, most=settings.max_buffered_bytes, each=settings.max_json_bytes, seconds=settings.body_seconds
-    )
-    rates = Rates(settings.rate_per_second, settings.rate_burst) if settings.rate_per_second else None
-    app.add_middleware(Gate, keyring=keyring, rates=rates)
-    # What is added last comes first: nothing is refused, nor fails, that is not seen.
-    app.add_middleware(Observed, traffic=services.traffic, access_log=AccessLog(settings.access_log))
     # Routes are tried one after the other: those that are called by far the most come first.
     interface = (classify, infer, health, metrics, models, previews, audits, reviews, metadata, repository)
     pages = (home, audit, review, classify_page, try_it, api_docs, sign_in, static_files)
@@ -48,9 +42,20 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(router)
     app.state.methods = _methods(routers)
     describe(app, services)
-    if keyring is not None:
+    if services.keyring is not None:
         describe_keys(app)
+    app.middleware_stack = _guarded(app.build_middleware_stack(), routers, services)
     return app
+
+
+def _guarded(app: ASGIApp, routers: Sequence[APIRouter], services: Services) -> ASGIApp:
+    """The way in, from the inside out: nothing is refused, nor fails, that is not seen."""
+    settings = services.settings
+    app = DirectRoutes(app, [route for each in routers for route in each.routes if isinstance(route, DirectRoute)])
+    app = BodyGuard(app, most=settings.max_buffered_bytes, each=settings.max_json_bytes, seconds=settings.body_seconds)
+    rates = Rates(settings.rate_per_second, settings.rate_burst) if settings.rate_per_second else None
+    app = Gate(app, services.keyring, rates)
+    return Observed(app, services.traffic, AccessLog(settings.access_log))
 
 
 def _methods(routers: list[APIRouter]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ Below ``/v2`` they are worded as the Open Inference Protocol does; whoever goes 
 """
 
 import errno
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -162,10 +163,24 @@ async def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    LookalikeError: _expected,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    ClientDisconnect: _gone,
+    OSError: _storage,
+}
+
+
 def install(app: FastAPI) -> None:
     """Make every error that is in the table an answer; others are for whoever is around the application."""
-    app.add_exception_handler(LookalikeError, _expected)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(OSError, _storage)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answered(request: Request, error: Exception) -> Response:
+    """The answer that ``install`` makes of an error; raises the error where it is not in the table."""
+    for kind in type(error).__mro__:
+        if kind in _HANDLERS:
+            return await _HANDLERS[kind](request, error)
+    raise error
