@@ -162,7 +162,7 @@ def _mean_and_std(pictures: Pictures, choices: RunChoices) -> tuple[tuple[float,
     if choices.weights is not None:
         return IMAGENET_MEAN, IMAGENET_STD
     if isinstance(pictures, FilePictures):
-        pictures = pictures[np.linspace(0, len(pictures) - 1, _STATISTICS_OF, dtype=np.int64)]
+        pictures = pictures[np.linspace(0, len(pictures) - 1, min(len(pictures), _STATISTICS_OF), dtype=np.int64)]
     return (float(pictures.mean()),), (float(pictures.std()),)
 
 
