@@ -56,7 +56,7 @@ def test_a_submitted_audit_is_accepted_and_listed(service: Any, kit: Any) -> Non
     assert answer.headers["Location"] == f"/v1/audits/{state['id']}"
     assert re.fullmatch("[0-9a-f]{16}", state["id"])
     assert state.keys() == {
-        "id", "owner", "status", "phase", "done", "total", "error", "created_at", "model", "revision",
+        "id", "owner", "name", "status", "phase", "done", "total", "error", "created_at", "model", "revision",
         "rows_per_second", "eta_seconds",
     }  # fmt: skip
     ended = service.ended(answer.headers["Location"])
