@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.repository import SHIPPED, ModelRepository
 from service.audits.folder import AuditFolder
-from service.audits.steps.files import put_arrays
-from service.audits.steps.infer import Inferred, inferred_file
+from service.audits.steps.files import get_arrays, put_arrays
+from service.audits.steps.infer import Arrays, inferred_file
 from service.audits.steps.options import AuditOptions
 from service.audits.steps.plan import Source
 from service.audits.steps.work import STEPS, AuditWork
@@ -57,24 +58,19 @@ def make_large_audit(data_dir: Path, rows: int) -> str:
     return folder.id
 
 
-def _look(classifier: Classifier, rows: int) -> Inferred:
+def _look(classifier: Classifier, rows: int) -> Arrays:
     """What the model says of the kit's images, in one chunk."""
     with tempfile.TemporaryDirectory() as name:
         source = Source(KIT / "labels.csv", KIT / "images", AuditOptions())
         with AuditWork(Path(name), source, lambda: classifier, chunk_rows=rows) as work:
             work.run_chunk("plan", 0)
             work.run_chunk("infer", 0)
-        return Inferred.load(Path(name), 0)
+        return get_arrays(inferred_file(Path(name), 0))
 
 
-def _copy(folder: Path, chunk: int, rows: np.ndarray, seen: Inferred) -> None:
-    at = rows % len(seen.status)
-    arrays = {
-        "status": seen.status[at],
-        "scores": seen.scores[at],
-        "embeddings": seen.embeddings[at],
-        "hashes": rows.astype(np.uint64) + 1,
-        "descriptors": np.empty((len(rows), 0), dtype=np.int16),
-        "outlier": seen.outlier[at],
-    }
+def _copy(folder: Path, chunk: int, rows: NDArray[np.int64], seen: Arrays) -> None:
+    at = rows % len(seen["status"])
+    arrays = {name: values[at] for name, values in seen.items()}
+    arrays["hashes"] = rows.astype(np.uint64) + 1
+    arrays["descriptors"] = np.empty((len(rows), 0), dtype=np.int16)
     put_arrays(inferred_file(folder, chunk), arrays)
