@@ -1,7 +1,8 @@
 """The report of an audit, for the page and for the file that one sends to somebody."""
 
-import json
 from typing import Any
+
+import orjson
 
 from service.audits.folder import AuditFolder
 from service.audits.steps.finish import REPORT
@@ -16,7 +17,7 @@ ENVIRONMENT.filters["count"] = wording.count
 
 def report_values(folder: AuditFolder) -> dict[str, Any]:
     """What ``report_body.html`` is filled with."""
-    report: dict[str, Any] = json.loads((folder.path / REPORT).read_bytes())
+    report: dict[str, Any] = orjson.loads((folder.path / REPORT).read_bytes())
     return {
         "report": report,
         "headline": wording.headline(report["noise_rate"]),
