@@ -69,7 +69,7 @@ DataDir = Annotated[Path | None, typer.Option("--data", help="Folder of the data
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or the path of a .toml file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or the path of a .toml file.")] = "strong",
     labels: Annotated[Path | None, typer.Option(help="Your own data: a label file. Needs --images.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder or archive with the label file's images.")] = None,
     data_set: Annotated[DataSetName, typer.Option(help="Or a data set by its name.")] = DataSetName.fashion_mnist,
@@ -78,7 +78,7 @@ def train(
     bad_images: Annotated[BadImages, typer.Option(help="What to do about images that can't be read.")] = BadImages.stop,
     noise: Annotated[str, typer.Option(help="none, asymmetric:R, symmetric:R or cifar10-convention:R.")] = "none",
     trusted: Annotated[int, typer.Option(min=0, help="Number of trusted samples, balanced over the classes.")] = 0,
-    loss: Annotated[Loss, typer.Option(help="Log-projection (lp), or one of the losses beside it.")] = Loss.lp,
+    loss: Annotated[Loss | None, typer.Option(help="Log-projection (lp), or another; default: the recipe's.")] = None,
     relaxation: Annotated[str, typer.Option(help="Of the projective losses: l2, l2:SCALE or none.")] = "l2",
     groups: Annotated[Path | None, typer.Option(help="Groups file; default: the data set's own groups.")] = None,
     confidence_labels: Annotated[Path | None, typer.Option(help="Confidence-label file.")] = None,
@@ -123,7 +123,7 @@ def train(
         noise=Noise.parse(noise),
         trusted=trusted,
         protocol=protocol.value,
-        loss=loss.value,
+        loss=None if loss is None else loss.value,
         confidence_labels=read_confidence_labels(confidence_labels) if confidence_labels else None,
         seed=seed,
         relaxation=Relaxation.parse(relaxation),
@@ -141,6 +141,8 @@ def train(
             typer.echo(f"note: {warning}", err=True)
     try:
         for epoch in train_run(run, loaded, chosen, choices, fabric=fabric, resume=resume):
+            if fabric.is_global_zero and epoch["epoch"] == 1:
+                typer.echo(f"loss {run.config.loss}; confidence labels from {run.config.labels_from}", err=True)
             if fabric.is_global_zero:
                 typer.echo(_epoch_line(epoch, of=chosen.epochs), err=True)
     except TrainingInterrupted as stop:

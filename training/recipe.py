@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.errors import LookalikeError
+from training.losses import LossName
 from training.networks import NetworkSpec
 from training.policies import PolicyName
 from training.schedules import OneCycle, ScheduleSpec
@@ -43,6 +44,8 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: NetworkSpec
+    loss: LossName = "lp"
+    """``glc`` learns from confidence labels estimated from the trusted samples, and falls back to ``lp`` without."""
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=1)
     trusted_share: float = Field(ge=0, lt=1)

@@ -50,6 +50,8 @@ class RunConfig(BaseModel):
     """The similarity group of each class, in class order."""
     input: InputSpec
     confidence_labels: ConfidenceLabels
+    labels_from: str = "groups"
+    """What the confidence labels were made of, in words, with numbers where they are estimated."""
     noise: str
     protocol: Protocol
     trusted: int

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 
-from models.confidence_labels import ConfidenceLabels, ConfidenceLabelsError, from_groups
+from models.confidence_labels import ConfidenceLabels
 from models.errors import LookalikeError
 from training.board import Board
 from training.data import DataSet
@@ -22,6 +23,9 @@ from training.losses import LossName, make_loss
 from training.losses.relaxed_targets import L2, Relaxation
 from training.networks import make_network
 from training.noise import Noise
+from training.noisy_head import see_noise
+from training.normalisation import Normalisation
+from training.objective import choose_objective
 from training.pretrained import IMAGENET_MEAN, IMAGENET_STD, start_from
 from training.recipe import Recipe
 from training.run import Run, RunConfig, library_versions
@@ -37,9 +41,10 @@ class RunChoices:
     noise: Noise
     trusted: int
     protocol: Protocol
-    loss: LossName
+    loss: LossName | None
+    """None: the recipe's."""
     confidence_labels: ConfidenceLabels | None
-    """None: made from the data set's groups with the recipe's shares."""
+    """None: made as ``choose_objective`` says."""
     seed: int
     relaxation: Relaxation = L2
     weights: str | None = None
@@ -66,11 +71,6 @@ def train_run(
     fabric = fabric or make_fabric()
     rng = np.random.default_rng(choices.seed)
     labels = _labels(data, choices, rng)
-    confidence_labels = choices.confidence_labels or from_groups(
-        data.groups, own_untrusted=recipe.own_untrusted, own_trusted=recipe.own_trusted
-    )
-    if confidence_labels.classes != data.classes:
-        raise ConfidenceLabelsError(f"the confidence labels must list the classes of {data.name} in its order")
     watched = {}
     if data.split.validation.size:
         watched["validation"] = (subset(data.images, data.split.validation), data.labels[data.split.validation])
@@ -79,17 +79,32 @@ def train_run(
         watched["held_out"] = (subset(data.images, held_out.index), held_out.given)
     pictures = subset(data.images, labels.index)
     mean, std = _mean_and_std(pictures, choices)
+
+    def noisy_head() -> NDArray[np.floating]:
+        return see_noise(
+            pictures,
+            labels,
+            recipe,
+            channels=data.input.channels,
+            classes=len(data.classes),
+            normalisation=Normalisation(mean, std),
+            fabric=fabric,
+            seed=choices.seed,
+        )
+
+    objective = choose_objective(choices.loss, choices.confidence_labels, recipe, data, labels, noisy_head)
     config = RunConfig(
         data_set=data.name,
         source=choices.source,
         classes=data.classes,
         groups=data.groups.members(),
         input=data.input,
-        confidence_labels=confidence_labels,
+        confidence_labels=objective.confidence_labels,
+        labels_from=objective.labels_from,
         noise=str(choices.noise) if data.trust is None else AS_GIVEN,
         protocol=choices.protocol,
         trusted=choices.trusted if data.trust is None else int(labels.trusted.sum()),
-        loss=choices.loss,
+        loss=objective.loss,
         relaxation=str(choices.relaxation),
         recipe=recipe,
         pixel_mean=mean,
@@ -110,7 +125,7 @@ def train_run(
     with Board(run.path / "tensorboard", shown=fabric.is_global_zero, after=len(epochs)) as board:
         for figures in train(
             network,
-            make_loss(choices.loss, confidence_labels, choices.relaxation),
+            make_loss(objective.loss, objective.confidence_labels, choices.relaxation),
             make_feed(pictures, recipe.crop_area, fabric.device),
             labels,
             recipe,

@@ -76,9 +76,10 @@ class TrainingLabels:
             chosen[rng.permutation(members)[: max(0, min(round(share * len(members)), len(members) - 1))]] = True
         if not chosen.any():
             raise TrainingSetError(f"a slice of {share:g} of the samples holds none: take a larger share, or more")
-        return self._of(~chosen), self._of(chosen)
+        return self.take(~chosen), self.take(chosen)
 
-    def _of(self, rows: NDArray[np.bool_]) -> Self:
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> Self:
+        """Some of the samples, by a mask or by rows."""
         return type(self)(self.index[rows], self.given[rows], self.trusted[rows], self.original[rows])
 
     def save(self, path: Path) -> None:
