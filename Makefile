@@ -8,7 +8,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt screenshots bench-pages bench-serve bench-review bench-answers bench-int8 bench-audit bench-gpu fuzz demo-model int8-model
+.PHONY: help serve test test-gpu check fmt screenshots bench-pages bench-serve bench-review bench-answers bench-int8 bench-training bench-audit bench-gpu fuzz demo-model int8-model
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
@@ -52,6 +52,9 @@ bench-answers: .venv/everything  ## whether the answers' promises hold on images
 
 bench-int8: .venv/everything  ## speed, accuracy and calibration of the int8 form beside float32
 	OMP_NUM_THREADS=1 $(BIN)/python bench/int8.py
+
+bench-training: .venv/everything  ## the log-projection loss beside cross-entropy, the loop beside a bare step
+	OMP_NUM_THREADS=1 $(BIN)/python bench/training.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
 	for each in reference image_dependent asymmetry cross_validated many_classes unseen_classes duplicates cost throughput; do \

@@ -50,3 +50,21 @@ def test_a_missing_recipe_is_answered_with_those_there_are(name: str) -> None:
     """A recipe that does not exist is answered with the names of those that do."""
     with pytest.raises(RecipeError, match=rf"no recipe '{name}'; there are .*'small'"):
         load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "batch", "rate", "patience"),
+    [
+        ("paper-cifar10", 200, 256, 0.2, 5),
+        ("paper-fashion-mnist", 200, 256, 0.2, 5),
+        ("paper-imagenet-finetune", 20, 1000, 0.0005, 1),
+        ("paper-food101n", 50, 1000, 0.005, 1),
+    ],
+)
+def test_the_paper_s_recipes_are_the_paper_s(name: str, epochs: int, batch: int, rate: float, patience: int) -> None:
+    """Epochs, batch, learning rate, weight decay and schedule are those that the paper states."""
+    recipe = load_recipe(name)
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (epochs, batch, rate)
+    assert (recipe.weight_decay, recipe.loss, recipe.trusted_share) == (5e-4, "lp", 0)
+    assert recipe.schedule.kind == "plateau"
+    assert (recipe.schedule.factor, recipe.schedule.patience) == (0.5, patience)
