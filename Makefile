@@ -54,7 +54,7 @@ bench-int8: .venv/everything  ## speed, accuracy and calibration of the int8 for
 	OMP_NUM_THREADS=1 $(BIN)/python bench/int8.py
 
 bench-training: .venv/everything  ## the log-projection loss beside cross-entropy, the loop beside a bare step
-	OMP_NUM_THREADS=1 $(BIN)/python bench/training.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/training_speed.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
 	for each in reference image_dependent asymmetry cross_validated many_classes unseen_classes duplicates cost throughput; do \

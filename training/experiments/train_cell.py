@@ -1,10 +1,11 @@
 """Train one cell of a table and measure it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from training.experiments.methods import Method
 from training.experiments.trusted_head import fit_trusted_head
 from training.feeds import ResidentImages
 from training.loop import train
-from training.networks import ResNet
+from training.networks import make_network
 from training.noise import Noise
 from training.normalisation import Normalisation
 from training.recipe import Recipe
@@ -24,16 +25,21 @@ from training.train_run import commit
 from training.training_set import TrainingLabels
 
 _BATCH = 1000
+_WATCHED = 5000
+"""Training samples whose given labels are compared with what the network says."""
 
 Predict = Callable[[nn.Module, Tensor], Tensor]
 """Network and normalised images ``[N, C, H, W]`` to logits ``[N, K]``."""
 
 
-def train_cell(cell: Cell, method: Method, data: DataSet, recipe: Recipe, recipe_name: str) -> Result:
+def train_cell(
+    cell: Cell, method: Method, data: DataSet, recipe: Recipe, recipe_name: str, fabric: Fabric | None = None
+) -> Result:
     """Train on the training and reserve parts of a data set, watch on its validation part, report on its test split.
 
-    What is drawn and the weights' first values depend on the cell's seed alone.
+    What is drawn and the weights' first values depend on the cell's seed alone. Without a fabric it runs on the CPU.
     """
+    fabric = fabric or make_fabric("cpu")
     index = np.sort(np.concatenate([data.split.training, data.split.reserve]))
     truth = data.labels[index]
     labels = TrainingLabels.draw(
@@ -46,40 +52,43 @@ def train_cell(cell: Cell, method: Method, data: DataSet, recipe: Recipe, recipe
         rng=np.random.default_rng(cell.seed),
     )
     lesson = method(labels, truth, data.groups, recipe)
-    pixels = data.images[index]
-    normalisation, fabric = Normalisation.of(pixels), make_fabric("cpu")
+    images = data.images[lesson.labels.index]
+    normalisation = Normalisation.of(data.images[index]).to(fabric.device)
 
-    def prepared(images: NDArray[np.uint8]) -> Tensor:
-        prepared: Tensor = normalisation(torch.from_numpy(images).permute(0, 3, 1, 2))
-        return prepared
+    def inputs(part: NDArray[np.uint8]) -> Iterator[Tensor]:
+        for batch in torch.split(torch.from_numpy(part), _BATCH):
+            normalised: Tensor = normalisation(batch.to(fabric.device).permute(0, 3, 1, 2))
+            yield normalised
 
-    learnt_from = data.images[lesson.labels.index]
-    images = prepared(learnt_from)
-    held_out, test = prepared(data.images[data.split.validation]), prepared(data.test_images[:])
-    truths = data.labels[data.split.validation], data.test_labels
-    groups = torch.from_numpy(data.groups.membership)
+    parts = {
+        "held_out": (data.images[data.split.validation], data.labels[data.split.validation]),
+        "test": (data.test_images[:], data.test_labels),
+        "given": (images[:_WATCHED], lesson.labels.given[:_WATCHED]),
+    }
 
     def measure(network: nn.Module) -> dict[str, float]:
         network.eval()
         predict: Predict = logits
         if lesson.head_on_trusted:
-            predict = fit_trusted_head(network, images, lesson.labels, groups, seed=cell.seed)
+            rows = np.flatnonzero(lesson.labels.trusted)
+            known = lesson.labels.given[rows]
+            predict = fit_trusted_head(network, inputs(images[rows]), known, data.groups.membership, seed=cell.seed)
         figures: dict[str, float] = {}
-        for name, part, true in zip(("held_out", "test"), (held_out, test), truths, strict=True):
+        for name, (part, true) in parts.items():
             with torch.inference_mode():
-                outputs = torch.cat([predict(network, each) for each in torch.split(part, _BATCH)])
-            measured = evaluate(outputs.softmax(dim=1).numpy(), true, data.groups)
+                outputs = torch.cat([predict(network, batch) for batch in inputs(part)])
+            measured = evaluate(outputs.softmax(dim=1).cpu().numpy(), true, data.groups)
             figures |= {f"{name}_{figure}": round(value, 5) for figure, value in measured.items()}
         return figures
 
     torch.manual_seed(cell.seed)
-    network = ResNet(lesson.recipe.network, channels=data.input.channels, classes=len(data.classes))
+    network = make_network(lesson.recipe.network, channels=data.input.channels, classes=len(data.classes))
     started = time.perf_counter()
     curve = list(
         train(
             network,
             lesson.loss,
-            ResidentImages(learnt_from, fabric.device),
+            ResidentImages(images, fabric.device),
             lesson.labels,
             lesson.recipe,
             normalisation=normalisation,

@@ -1,40 +1,38 @@
 """A linear head on a network that knows groups: what a few right labels make of its embedding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
-
-from training.training_set import TrainingLabels
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
 FOLDS = 5
 
 
 def fit_trusted_head(
-    network: nn.Module, images: Tensor, labels: TrainingLabels, groups: Tensor, *, seed: int
+    network: nn.Module, images: Iterable[Tensor], truth: NDArray[np.int64], membership: NDArray[np.bool_], *, seed: int
 ) -> Callable[[nn.Module, Tensor], Tensor]:
-    """Fit a logistic regression on the embeddings of the trusted samples; returns what predicts by it.
+    """Fit a logistic regression on the embeddings of trusted samples, ``[n]`` in batches; returns what predicts by it.
 
-    The network, in evaluation mode, says how likely each group is (``groups`` bool ``[K, K]``, a partition), the head
+    The network, in evaluation mode, says how likely each group is (``membership`` ``[K, K]``, a partition), the head
     how likely each class inside it. The penalty is the best in a cross-validation on the trusted samples.
     """
-    rows = torch.from_numpy(np.flatnonzero(labels.trusted))
     with torch.inference_mode():
-        x = torch.cat([network(each)[1] for each in torch.split(images[rows], 1000)]).clone()
-    y = torch.from_numpy(labels.given)[rows]
+        x = torch.cat([network(batch)[1] for batch in images]).clone()
+    y, groups = torch.from_numpy(truth).to(x.device), torch.from_numpy(membership).to(x.device)
     mean, std = x.mean(dim=0), x.std(dim=0) + 1e-6
     x = (x - mean) / std
-    fold = torch.from_numpy(np.random.default_rng(seed).permutation(len(y)) % FOLDS)
+    fold = torch.from_numpy(np.random.default_rng(seed).permutation(len(y)) % FOLDS).to(x.device)
 
     def inside(outputs: Tensor, classes: Tensor) -> Tensor:
         """Log-log_p of the classes inside the groups of the true ones."""
         return F.log_softmax(outputs.masked_fill(~groups[classes], -torch.inf), dim=1)
 
     def fit(which: Tensor, penalty: float) -> nn.Linear:
-        head = nn.Linear(x.shape[1], len(groups))
+        head = nn.Linear(x.shape[1], len(groups), device=x.device)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         optimizer = torch.optim.LBFGS(head.parameters(), max_iter=100, line_search_fn="strong_wolfe")
