@@ -5,12 +5,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 from torch import nn
 
-from models.audited_labels import count_labels, labels_from_counts, transition_from_counts
+from audit.evidence import Evidence
+from audit.fit import fit_noise_model
+from models.audited_labels import count_labels, labels_from_counts, labels_from_transition, transition_from_counts
 from models.confidence_labels import ConfidenceLabels, from_groups
+from models.distribution import class_probabilities
 from models.groups import SimilarityGroups
+from models.manifest import GRAPH
+from models.repository import SHIPPED, ModelRepository
+from training.data import DataSet
+from training.held_out import run_graph
 from training.losses import LossName, make_loss
 from training.recipe import Recipe
 from training.training_set import TrainingLabels
@@ -28,16 +36,16 @@ class Lesson:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-Method = Callable[[TrainingLabels, NDArray[np.int64], SimilarityGroups, Recipe], Lesson]
-"""From the labels, the truth (for the ceiling alone), the groups and the table's recipe."""
+Method = Callable[[TrainingLabels, DataSet, Recipe], Lesson]
+"""From the labels, the data set, whose true labels are for the ceiling alone, and the table's recipe."""
 
 
 def with_loss(name: LossName) -> Method:
     """Train on the given labels by a loss, with the paper's confidence labels; trusted samples are not oversampled."""
 
-    def teach(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+    def teach(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
         plain = recipe.model_copy(update={"trusted_share": 0.0})
-        return Lesson(labels, make_loss(name, from_groups(groups)), plain)
+        return Lesson(labels, make_loss(name, from_groups(data.groups)), plain)
 
     return teach
 
@@ -45,52 +53,74 @@ def with_loss(name: LossName) -> Method:
 def oversampled(name: LossName) -> Method:
     """Do the same with the recipe's share of trusted samples in every batch."""
 
-    def teach(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
-        return Lesson(labels, make_loss(name, from_groups(groups)), recipe)
+    def teach(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
+        return Lesson(labels, make_loss(name, from_groups(data.groups)), recipe)
 
     return teach
 
 
-def swapped(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+def swapped(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
     """Cross-entropy, trusted samples oversampled, each untrusted label replaced by the class that most likely bore it.
 
     By what the trusted samples were labelled before: where most labels of a pair are flipped, they are flipped back.
     """
-    counts = _counts(labels, groups)
-    likeliest = transition_from_counts(counts, groups).argmax(axis=0)
+    counts = _counts(labels, data.groups)
+    likeliest = transition_from_counts(counts, data.groups).argmax(axis=0)
     given = np.where(labels.trusted, labels.given, likeliest[labels.given])
-    return Lesson(replace(labels, given=given), make_loss("ce", from_groups(groups)), recipe, notes=_rates(counts))
+    return Lesson(replace(labels, given=given), make_loss("ce", from_groups(data.groups)), recipe, notes=_rates(counts))
 
 
-def trusted_alone(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+def trusted_alone(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
     """Cross-entropy on the trusted samples, with a quarter of the other methods' steps."""
     rows = labels.trusted
     alone = TrainingLabels(labels.index[rows], labels.given[rows], labels.trusted[rows], labels.original[rows])
     epochs = max(1, round(recipe.epochs * len(labels.given) / max(1, rows.sum()) / 4))
-    return Lesson(alone, make_loss("ce", from_groups(groups)), recipe.model_copy(update={"epochs": epochs}))
+    return Lesson(alone, make_loss("ce", from_groups(data.groups)), recipe.model_copy(update={"epochs": epochs}))
 
 
-def group_labels(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+def group_labels(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
     """Learn groups from all samples, ``-log P(group of the given class)``; then fit a head on the trusted ones."""
-    together = groups.membership / groups.membership.sum(axis=1, keepdims=True)
+    together = data.groups.membership / data.groups.membership.sum(axis=1, keepdims=True)
     rows = tuple(map(tuple, together.tolist()))
-    same = ConfidenceLabels(classes=groups.classes, untrusted=rows, trusted=rows)
+    same = ConfidenceLabels(classes=data.classes, untrusted=rows, trusted=rows)
     plain = recipe.model_copy(update={"trusted_share": 0.0})
     return Lesson(labels, make_loss("forward", same), plain, head_on_trusted=True)
 
 
-def strong(labels: TrainingLabels, _: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+def strong(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
     """Confidence labels from what the trusted samples were labelled before, without clamp; trusted ones oversampled."""
-    counts = _counts(labels, groups)
-    audited = labels_from_counts(counts, groups)
+    counts = _counts(labels, data.groups)
+    audited = labels_from_counts(counts, data.groups)
     return Lesson(labels, make_loss("glc", audited.confidence_labels), recipe, notes=_rates(counts))
 
 
-def ceiling(labels: TrainingLabels, truth: NDArray[np.int64], groups: SimilarityGroups, recipe: Recipe) -> Lesson:
+def audit(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
+    """Do as ``strong`` does, with the rates that an audit of given labels finds: the reserve's, by the shipped model.
+
+    That model learnt nothing from those images; what trusted samples said before is not used.
+    """
+    artifact = ModelRepository(SHIPPED).resolve()
+    manifest = artifact.manifest
+    assert manifest.calibration is not None
+    rows = np.isin(labels.index, data.split.reserve) & ~labels.trusted
+    session = onnxruntime.InferenceSession(artifact.path / GRAPH, providers=["CPUExecutionProvider"])
+    logits, _ = run_graph(session, data.images[labels.index[rows]])
+    evidence = Evidence.checked(
+        class_probabilities(logits, data.groups, manifest.calibration.temperature),
+        labels.given[rows],
+        data.groups,
+        validation_counts=np.array(manifest.calibration.confusion),
+    )
+    transition = fit_noise_model(evidence).transition
+    notes = {"flip_rates": np.round(1 - transition.diagonal(), 3).tolist(), "audited": int(rows.sum())}
+    return Lesson(labels, make_loss("glc", labels_from_transition(transition, data.classes)), recipe, notes=notes)
+
+
+def ceiling(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
     """Cross-entropy on the true labels, each sample alike."""
-    clean = replace(labels, given=truth)
+    clean = replace(labels, given=data.labels[labels.index])
     plain = recipe.model_copy(update={"trusted_share": 0.0})
-    return Lesson(clean, make_loss("ce", from_groups(groups)), plain)
+    return Lesson(clean, make_loss("ce", from_groups(data.groups)), plain)
 
 
 def _counts(labels: TrainingLabels, groups: SimilarityGroups) -> NDArray[np.int64]:

@@ -1,6 +1,15 @@
 """The tables of docs/experiments.md."""
 
-from training.experiments.methods import ceiling, group_labels, oversampled, strong, swapped, trusted_alone, with_loss
+from training.experiments.methods import (
+    audit,
+    ceiling,
+    group_labels,
+    oversampled,
+    strong,
+    swapped,
+    trusted_alone,
+    with_loss,
+)
 from training.experiments.table import Column, Row, Table
 
 
@@ -20,6 +29,7 @@ STRONG = Table(
         Row("group labels, head fitted on trusted", "group-labels", group_labels, sees_flips=False),
         Row("cross-entropy, labels corrected by the likeliest swap", "swapped", swapped),
         Row("log-projection, trusted oversampled", "lp-oversampled", oversampled("lp")),
+        Row("`strong` with the rates of an audit", "audit", audit),
         Row("trusted samples alone", "trusted-alone", trusted_alone, sees_flips=False),
     ),
     (

@@ -41,17 +41,16 @@ def train_cell(
     """
     fabric = fabric or make_fabric("cpu")
     index = np.sort(np.concatenate([data.split.training, data.split.reserve]))
-    truth = data.labels[index]
     labels = TrainingLabels.draw(
         index,
-        truth,
+        data.labels[index],
         data.groups,
         noise=Noise.parse(cell.noise),
         trusted=cell.trusted,
         protocol=cell.protocol,
         rng=np.random.default_rng(cell.seed),
     )
-    lesson = method(labels, truth, data.groups, recipe)
+    lesson = method(labels, data, recipe)
     images = data.images[lesson.labels.index]
     normalisation = Normalisation.of(data.images[index]).to(fabric.device)
 
