@@ -52,6 +52,8 @@ class RunConfig(BaseModel):
     confidence_labels: ConfidenceLabels
     labels_from: str = "groups"
     """What the confidence labels were made of, in words, with numbers where they are estimated."""
+    labels_sha256: str = ""
+    """Of ``training_labels.npz``, what it holds: given labels, trust, what was said before. Empty in old runs."""
     noise: str
     protocol: Protocol
     trusted: int

@@ -101,6 +101,7 @@ def train_run(
         input=data.input,
         confidence_labels=objective.confidence_labels,
         labels_from=objective.labels_from,
+        labels_sha256=labels.sha256,
         noise=str(choices.noise) if data.trust is None else AS_GIVEN,
         protocol=choices.protocol,
         trusted=choices.trusted if data.trust is None else int(labels.trusted.sum()),

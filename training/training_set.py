@@ -1,5 +1,6 @@
 """What a run learns from: images with given labels, some of which are trusted."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -81,6 +82,15 @@ class TrainingLabels:
     def take(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> Self:
         """Some of the samples, by a mask or by rows."""
         return type(self)(self.index[rows], self.given[rows], self.trusted[rows], self.original[rows])
+
+    @property
+    def sha256(self) -> str:
+        """A checksum of what the file holds: the same for the same labels, noise and trusted samples."""
+        digest = hashlib.sha256()
+        for array in (self.index, self.given, self.original):
+            digest.update(array.astype("<i8").tobytes())
+        digest.update(np.packbits(self.trusted).tobytes())
+        return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` file of plain arrays."""

@@ -192,3 +192,15 @@ def test_trusted_samples_do_not_depend_on_the_noise() -> None:
     groups = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
     few, many = (draw(truth, groups, f"asymmetric:{ratio}", 20, "verified") for ratio in (0.2, 0.8))
     assert (few.trusted == many.trusted).all()
+
+
+def test_a_checksum_says_which_labels_were_learnt() -> None:
+    """Labels drawn alike have one checksum; another seed, another ratio and another trusted set have others."""
+    truth = np.repeat(np.arange(4), 50)
+    groups = SimilarityGroups.from_lists("abcd", ["ab", "cd"])
+    sums = [
+        draw(truth, groups, f"asymmetric:{ratio}", trusted, "verified", seed).sha256
+        for ratio, trusted, seed in ((0.2, 20, 0), (0.2, 20, 0), (0.4, 20, 0), (0.2, 40, 0), (0.2, 20, 1))
+    ]
+    assert sums[0] == sums[1]
+    assert len(set(sums)) == 4
