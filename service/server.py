@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app import create_app
 from service.services import Services
+from service.slow_heads import SlowHeads
 
 _log = logging.getLogger("lookalike.server")
 
@@ -38,6 +39,7 @@ class DrainingServer(uvicorn.Server):
             )
         )
         self._services = services
+        self._slow_heads = SlowHeads(settings.head_seconds)
         self._stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -50,8 +52,10 @@ class DrainingServer(uvicorn.Server):
             super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: whether it is time to stop."""
-        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+        """Ten times a second: close what only holds a place; whether it is time to stop."""
+        now = time.monotonic()
+        self._slow_heads.close(self.server_state.connections, now)
+        if self._stop_at is not None and now >= self._stop_at:
             self.should_exit = True
         return await super().on_tick(counter)
 

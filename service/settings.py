@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     """Largest body of a request that takes neither images nor files, such as many decisions of a reviewer."""
     max_buffered_bytes: int = Field(default=512_000_000, ge=1)
     """Most bytes of request bodies in memory, all requests together; more are answered with 503."""
+    head_seconds: float = Field(default=10, gt=0)
+    """The head of a request must come within so many seconds of the connection, or of the last answer on it; else the
+    connection is closed."""
     body_seconds: float = Field(default=30, gt=0)
     """A body must bring 64 kB, or its end, in every so many seconds that the service waits for it; else 408."""
     datasets_dir: Path | None = None

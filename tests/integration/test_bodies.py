@@ -48,6 +48,21 @@ def test_bodies_together_are_bounded(start_service: Any, kit: Any, tmp_path: Pat
             assert whole(client).startswith(b"HTTP/1.1 415")
 
 
+def test_a_connection_without_a_request_is_closed(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """Who sends nothing, half a head, or nothing more loses the connection; who has a request under way keeps it."""
+    head, picture = "POST /v1/classify HTTP/1.1\r\nContent-Type: image/png", kit.image(0).read_bytes()
+    with start_service(tmp_path, head_seconds=0.2) as service, ExitStack() as open_:
+        address = (service.http.base_url.host, service.http.base_url.port)
+        silent, halting, served = (open_.enter_context(socket.create_connection(address, timeout=60)) for _ in range(3))
+        halting.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
+        served.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        uploading = open_.enter_context(half_sent(service, head, len(picture), picture[:-1]))
+        assert whole(served).startswith(b"HTTP/1.1 200")
+        assert [each.recv(1) for each in (silent, halting, served)] == [b"", b"", b""]
+        uploading.sendall(picture[-1:])
+        assert whole(uploading).startswith(b"HTTP/1.1 200")
+
+
 def test_uploads_to_the_disk_hold_little(start_service: Any, kit: Any, tmp_path: Path) -> None:
     """An upload larger than all memory for bodies goes through: what is written no longer counts."""
     with start_service(
