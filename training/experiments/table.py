@@ -26,6 +26,12 @@ class Row:
     """Whether it looks at given labels more closely than their groups; if not, one cell serves all flip rates."""
     trusted: int | None = None
     """Number of trusted samples, where it is not the column's."""
+    most_seeds: int | None = None
+    """Where fewer seeds than the column's are enough."""
+
+    def seeds(self, column: "Column") -> int:
+        """How many runs this row has in a column."""
+        return column.seeds if self.most_seeds is None else min(self.most_seeds, column.seeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +66,7 @@ class Table:
             for column in self.columns:
                 for row in self.rows:
                     cell = self.cell(row, column, seed)
-                    if seed < column.seeds and cell not in seen:
+                    if seed < row.seeds(column) and cell not in seen:
                         seen.add(cell)
                         yield cell, row.method
 
@@ -75,9 +81,9 @@ class Table:
         for row in self.rows:
             shown = []
             for column in columns:
-                cells = [self.cell(row, column, seed) for seed in range(column.seeds)]
+                cells = [self.cell(row, column, seed) for seed in range(row.seeds(column))]
                 done = [by_cell[cell] for cell in cells if cell in by_cell]
-                shown.append(_figure([result.last for result in done], column.seeds))
+                shown.append(_figure([result.last for result in done], row.seeds(column)))
             lines.append("| " + " | ".join([row.title, *shown]) + " |")
         return "\n".join(lines) + "\n"
 

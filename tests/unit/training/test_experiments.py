@@ -15,8 +15,9 @@ from models.groups import SimilarityGroups
 from models.preprocessing import InputSpec
 from training.data import DataSet, load_fashion_mnist
 from training.experiments.cells import Cell, Result, Results, ResultsError
+from training.experiments.cli import experiment
 from training.experiments.methods import audit, ceiling, strong, swapped, trusted_alone, with_loss
-from training.experiments.table import Column, Row, Table
+from training.experiments.table import Column, ExperimentError, Row, Table
 from training.experiments.tables import STRONG, TABLES
 from training.experiments.train_cell import train_cell
 from training.noise import Noise
@@ -186,6 +187,23 @@ def test_a_table_says_what_is_missing() -> None:
         "| one | … | 91.00 ± 1.41 |",
         "| ceiling | 95.00 | 95.00 (1 of 2) |",
     ]
+
+
+def test_a_row_may_do_with_fewer_seeds() -> None:
+    """A row that says how many seeds are enough has no more, and its figure is whole with them."""
+    table = replace(TABLE, rows=(replace(TABLE.rows[0], most_seeds=1),))
+    assert [cell.seed for cell, _ in table.cells()] == [0, 0]
+    assert "| one | … | 90.00 |" in table.markdown([result(CELL, 0.9)])
+
+
+def test_the_command_writes_what_is_there(tmp_path: Path) -> None:
+    """Without a cell to train the command writes the table of the results so far; an unknown name is refused."""
+    cell = next(cell for cell, _ in TABLES["table1"].cells())
+    Results(tmp_path / "table1.jsonl").add(result(cell, 0.5))
+    experiment("table1", results=tmp_path, cells=0)
+    assert "50.00" in (tmp_path / "table1.md").read_text()
+    with pytest.raises(ExperimentError, match="no experiment 'table9'; there are strong-table, table1"):
+        experiment("table9", results=tmp_path, cells=0)
 
 
 def _recipe() -> Recipe:
