@@ -93,7 +93,7 @@ class Run:
         Raises ``RunError`` for a folder that holds a run which is not to be resumed, is finished, or was made by other
         choices.
         """
-        if not (self.path / CONFIG).exists():
+        if not self.is_begun:
             self.path.mkdir(parents=True, exist_ok=True)
             labels.save(self.path / LABELS)
             write_whole(self.path / CONFIG, config.model_dump_json(indent=2).encode())
@@ -111,6 +111,11 @@ class Run:
         if others:
             raise RunError(f"the run in {self.path} has another {' and '.join(others)}: resume it by its own options")
         self.log(self.epochs)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds a run."""
+        return (self.path / CONFIG).exists()
 
     @property
     def epochs(self) -> list[Figures]:

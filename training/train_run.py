@@ -25,7 +25,7 @@ from training.networks import make_network
 from training.noise import Noise
 from training.noisy_head import see_noise
 from training.normalisation import Normalisation
-from training.objective import choose_objective
+from training.objective import Objective, choose_objective
 from training.pretrained import IMAGENET_MEAN, IMAGENET_STD, start_from
 from training.recipe import Recipe
 from training.run import Run, RunConfig, library_versions
@@ -92,7 +92,9 @@ def train_run(
             seed=choices.seed,
         )
 
-    objective = choose_objective(choices.loss, choices.confidence_labels, recipe, data, labels, noisy_head)
+    objective = (_estimated_before(run, choices) if resume else None) or choose_objective(
+        choices.loss, choices.confidence_labels, recipe, data, labels, noisy_head
+    )
     config = RunConfig(
         data_set=data.name,
         source=choices.source,
@@ -151,6 +153,15 @@ AS_GIVEN = "as given"
 """The noise of labels that came as they are."""
 _STATISTICS_OF = 2000
 """Pictures of a data set that is not in memory whose pixels give mean and deviation."""
+
+
+def _estimated_before(run: Run, choices: RunChoices) -> Objective | None:
+    """The estimate that a run was begun with, if it goes on: a network that learns the noise again may see it anew."""
+    if choices.confidence_labels is not None or not run.is_begun:
+        return None
+    begun = run.config
+    estimated = begun.labels_from not in {"groups", "a file"} and choices.loss in {None, begun.loss}
+    return Objective(begun.loss, begun.confidence_labels, begun.labels_from) if estimated else None
 
 
 def _labels(data: DataSet, choices: RunChoices, rng: np.random.Generator) -> TrainingLabels:

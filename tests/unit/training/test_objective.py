@@ -92,3 +92,25 @@ def test_a_run_says_what_its_labels_are_from(
     assert "80 samples" in config.labels_from
     rate = 0.5 if protocol == "verified" else 200 / 320  # of untrusted labels
     assert np.mean(1 - config.confidence_labels.untrusted_matrix.diagonal()) == pytest.approx(rate, abs=0.12)
+
+
+def test_a_resumed_run_keeps_its_estimate(
+    data: DataSet, make_recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going on with a run learns the noise no second time, and ends with the labels that it began with."""
+    choices = RunChoices(
+        noise=Noise("asymmetric", 0.5), trusted=80, protocol="paper", loss=None, confidence_labels=None, seed=0
+    )
+    run, recipe = Run(tmp_path / "run"), make_recipe(loss="glc", epochs=3)
+    begun = train_run(run, data, recipe, choices, fabric=make_fabric("cpu"))
+    next(begun)
+    begun.close()  # type: ignore[attr-defined]
+    before = run.config
+
+    def again(*_: object, **__: object) -> NDArray[np.float64]:
+        raise AssertionError
+
+    monkeypatch.setattr("training.train_run.see_noise", again)
+    rest = list(train_run(run, data, recipe, choices, fabric=make_fabric("cpu"), resume=True))
+    assert [epoch["epoch"] for epoch in rest] == [2, 3]
+    assert run.config == before
