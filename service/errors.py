@@ -25,6 +25,7 @@ from models.repository import ModelNotFoundError
 from service.audits.audits import AuditNotFinishedError
 from service.audits.decisions import DecisionConflictError, DecisionError
 from service.audits.pictures import PictureNotFoundError
+from service.audits.row_evidence import RowNotFoundError
 from service.audits.steps.options import AuditError
 from service.bodies import BodyError, BodyTooLargeError
 from service.body_guard import BodyRefusedError
@@ -57,6 +58,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     ModelNotFoundError: (404, "model_not_found"),
     NotAClassifierError: (422, "not_a_classifier"),
     PictureNotFoundError: (404, "picture_not_found"),
+    RowNotFoundError: (404, "row_not_found"),
     QuotaError: (429, "quota"),
     ClosedError: (503, "stopping"),
     OverloadedError: (503, "overloaded"),

@@ -47,10 +47,9 @@ class Review:
         return directed_pairs(RowIndex.of(folder), plan, self._decided.codes(audit_id, plan.rows), top)
 
     def evidence(self, audit_id: str, row: int, count: int) -> RowEvidence:
-        """Gather what a row is judged by, ``count`` examples of each class; raises ``DecisionError`` for no row."""
+        """Gather what a row is judged by, ``count`` examples of each class; raises ``RowNotFoundError``."""
         folder, state = self._audits.finished(audit_id), self._audits.state(audit_id)
         controls = drawn_controls(folder)
-        _check_row(folder, Plan.load(folder.path), row)
         name, _, version = (state.model or "").partition("@")
         try:
             classifier = self._models.get(name, version).classifier if name else None

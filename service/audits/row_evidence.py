@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
 from audit.controls import Controls
+from models.errors import LookalikeError
 from models.groups import SimilarityGroups
 from service.audits.examples import nearest_examples
 from service.audits.folder import AuditFolder
@@ -18,6 +19,10 @@ from service.inference.classifier import Classifier
 
 _MOST_CLASSES = 8
 _LEAST = 0.001
+
+
+class RowNotFoundError(LookalikeError):
+    """There is no such row."""
 
 
 class GroupShare(TypedDict):
@@ -51,9 +56,13 @@ def row_evidence(
 ) -> RowEvidence:
     """Gather it for a row, or for one of the ``controls``, which are numbered from the audit's row count on.
 
+    Raises ``RowNotFoundError``.
+
     A control whose given label is right gets the masses of its two classes exchanged: the model would give it away.
     """
     index, plan = RowIndex.of(folder), Plan.load(folder.path)
+    if row >= len(index) + len(controls.row):
+        raise RowNotFoundError(f"no row {row}: the rows of this audit are 0 to {len(index) - 1}")
     at, given, suggested, exchanged = row, -1, -1, False
     if row < len(index):
         given, suggested = int(index.given[row]), int(index.suggested[row])

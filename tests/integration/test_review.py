@@ -213,4 +213,4 @@ def test_a_picture_is_not_sent_twice(service: Any, untouched: str) -> None:
 def test_evidence_of_no_row_is_refused(service: Any, untouched: str) -> None:
     """A row that there is not has no evidence."""
     answer = service.http.get(f"{untouched}/rows/600/evidence")
-    assert (answer.status_code, answer.json()["code"]) == (422, "decision")
+    assert (answer.status_code, answer.json()["code"]) == (404, "row_not_found")
