@@ -36,7 +36,7 @@ def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabri
         devices=here,
         num_nodes=everywhere // here,
         # Each process keeps the running statistics of its own batches; the loop averages them.
-        strategy=DDPStrategy(broadcast_buffers=False) if everywhere > 1 else "auto",
+        strategy=DDPStrategy(forward_sync_buffers=False) if everywhere > 1 else "auto",
         precision="bf16-mixed" if halves else "32-true",
     )
     fabric.launch()
