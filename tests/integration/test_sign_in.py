@@ -139,3 +139,14 @@ def test_without_keys_nobody_is_asked(service: Any) -> None:
     """Where no keys are set the pages are open, and the page that would ask leads on."""
     assert service.http.get("/", headers=BROWSER).status_code == 200
     assert service.http.get("/sign-in", headers=BROWSER).headers["Location"] == "/"
+
+
+def test_a_key_that_may_not_audit_is_told_so(door: Door, eventually: Any) -> None:
+    """Whoever has a key for classifying sees on the front page what it is for, and of an audit that it is not."""
+    secret, key = new_key("eve", ["classify"])
+    add_key(door.keys, key)
+    eventually(lambda: door.sign_in(secret).status_code == 303, "eve gets in")
+    front = door.http.get("/", headers=BROWSER)
+    assert (front.status_code, "The key eve may not audit" in front.text) == (200, True)
+    refused = door.http.get("/audits/0123456789abcdef", headers=BROWSER)
+    assert (refused.status_code, "scope audit" in refused.text) == (403, True)
