@@ -21,7 +21,7 @@ from labels.errors import LabelFileError
 from labels.formats.unpack_parquet import limit_itself, unpack
 
 SECONDS_A_FILE = 10
-MOST_CHANGES = 8
+MOST_CHANGES = 3
 
 
 def main() -> None:
