@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from service import errors
+from service.access.binding import is_for_this_machine
 from service.access.gate import Gate
 from service.access.openapi import describe_keys
 from service.access.rates import Rates
@@ -54,7 +55,7 @@ def _guarded(app: ASGIApp, routers: Sequence[APIRouter], services: Services) -> 
     app = DirectRoutes(app, [route for each in routers for route in each.routes if isinstance(route, DirectRoute)])
     app = BodyGuard(app, most=settings.max_buffered_bytes, each=settings.max_json_bytes, seconds=settings.body_seconds)
     rates = Rates(settings.rate_per_second, settings.rate_burst) if settings.rate_per_second else None
-    app = Gate(app, services.keyring, rates)
+    app = Gate(app, services.keyring, rates, this_machine=is_for_this_machine(settings))
     return Observed(app, services.traffic, AccessLog(settings.access_log))
 
 

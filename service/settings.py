@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     keys_file: Path | None = None
     """File of the API keys' hashes (`lookalike keys`); where it is set every request needs a key."""
     allow_anonymous: bool = False
-    """Serve without keys where other machines can reach the service."""
+    """Serve without keys where other machines can reach the service, and by whatever name they call it."""
     rate_per_second: float = Field(default=0, ge=0)
     """Requests a second of one key, or without keys of one client address; more are answered with 429; 0: no limit."""
     rate_burst: int = Field(default=20, ge=1)

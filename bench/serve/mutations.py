@@ -84,7 +84,7 @@ def _wholes(picture: bytes) -> list[bytes]:
 
 
 def _whole(line: str, kind: str, body: bytes) -> bytes:
-    fields = f"Host: x\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
+    fields = f"Host: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}"
     return f"{line} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + body
 
 

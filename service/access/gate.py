@@ -9,9 +9,10 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.access.binding import calls_this_machine
 from service.access.caller import ANYBODY, Caller
 from service.access.keyring import Keyring
-from service.access.own_pages import is_from_own_page, key_in_cookie
+from service.access.own_pages import is_foreign, is_from_own_page, key_in_cookie
 from service.access.rates import Rates
 from service.access.scopes import Need, needed
 from service.errors import answer
@@ -30,8 +31,25 @@ class _Refusal(NamedTuple):
     headers: dict[str, str]
 
 
+_OTHER_ORIGIN = _Refusal(
+    403,
+    "other_origin",
+    "a page of another origin sent this with your browser, and only this service's own pages may: do it there",
+    {},
+)
+_OTHER_HOST = _Refusal(
+    421,
+    "other_host",
+    "this service is for its own machine alone: call it localhost or 127.0.0.1; for other names set "
+    "LOOKALIKE_KEYS_FILE, or LOOKALIKE_ALLOW_ANONYMOUS=true to let anybody in",
+    {},
+)
+
+
 class Gate:
     """ASGI middleware: asks for keys by the bearer scheme (RFC 6750), and leaves the caller in the request's state.
+
+    Keys or none, what a page of another origin makes a browser send changes nothing here.
 
     A browser keeps the key in a cookie (``service.pages.sign_in``); one without it that goes to a page is led to where
     it can sign in.
@@ -40,27 +58,40 @@ class Gate:
     let in however many wrong ones came from the same address.
     """
 
-    def __init__(self, app: ASGIApp, keyring: Keyring | None, rates: Rates | None) -> None:
-        """Without a keyring anybody may do anything; without rates as often as he likes."""
-        self._app, self._keyring, self._rates = app, keyring, rates
+    def __init__(
+        self, app: ASGIApp, keyring: Keyring | None, rates: Rates | None, *, this_machine: bool = False
+    ) -> None:
+        """Without a keyring anybody may do anything; without rates as often as he likes.
+
+        ``this_machine``: only who calls it by a name of loopback, which no page of another host can.
+        """
+        self._app, self._keyring, self._rates, self._this_machine = app, keyring, rates, this_machine
         self._wrong_keys = Rates(_WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
         if scope["type"] == "http":
-            need = needed(scope["method"], routed_path(scope))
-            if need != "free":
-                caller = self._admit(need, scope)
-                if isinstance(caller, _Refusal):
-                    await _refuse(scope, caller)(scope, receive, send)
-                    return
+            caller = self._admit(scope)
+            if isinstance(caller, _Refusal):
+                await _refuse(scope, caller)(scope, receive, send)
+                return
+            if caller is not None:
                 scope.setdefault("state", {})["caller"] = caller
         elif scope["type"] == "websocket":  # there are none; should there be some, they need rules of their own
             await send({"type": "websocket.close", "code": 1008})
             return
         await self._app(scope, receive, send)
 
-    def _admit(self, need: Need, scope: Scope) -> Caller | _Refusal:
+    def _admit(self, scope: Scope) -> Caller | _Refusal | None:
+        """Who sent a request; None: it matters to nobody."""
+        if self._this_machine and not calls_this_machine(scope["headers"]):
+            return _OTHER_HOST
+        if is_foreign(scope):
+            return _OTHER_ORIGIN
+        need = needed(scope["method"], routed_path(scope))
+        return None if need == "free" else self._known(need, scope)
+
+    def _known(self, need: Need, scope: Scope) -> Caller | _Refusal:
         caller = ANYBODY if self._keyring is None else self._bearer(self._keyring, scope)
         if isinstance(caller, _Refusal):
             return caller
@@ -79,7 +110,7 @@ class Gate:
         kept = None if sent else key_in_cookie(scope)
         if kept is not None:
             if not is_from_own_page(scope):
-                return _Refusal(403, "foreign_page", "a page of another origin may not use the key of this browser", {})
+                return _OTHER_ORIGIN
             secret = kept
         elif scheme.lower() != b"bearer":
             return _Refusal(401, "key_missing", "send a key, once: `Authorization: Bearer lk_...`", _challenge())

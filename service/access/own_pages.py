@@ -1,20 +1,22 @@
-"""Keys that a browser sends by itself: taken only from requests that this service's own pages make.
+"""What a browser says of the page that made a request: only this service's own pages may change anything.
 
-A browser adds a cookie to whatever request goes to its host, also to those that pages of others make. `SameSite=Strict`
-keeps it from other sites, but to a browser another port of this host, or another host of this domain, is the same site.
-So a request with the cookie must say that it comes from here: by `Sec-Fetch-Site` (W3C Fetch Metadata), or where a
-browser does not send that, as over plain HTTP, by an `Origin` that is the host it was sent to. No page can set these.
-It is the check of Go's `net/http.CrossOriginProtection`, but that a request which says neither is refused: programs
-send their key in `Authorization`, which no browser adds by itself.
+Any page can have a browser send requests to a service that its user reaches, also to one on his own machine that asks
+for no keys. What counts is `Sec-Fetch-Site` (W3C Fetch Metadata), or where a browser does not send that, as over plain
+HTTP, an `Origin` that is the host it was sent to. No page can set these. It is the check of Go's
+`net/http.CrossOriginProtection`: programs send neither, and are let through.
+
+A key that the browser keeps in a cookie is held to more. `SameSite=Strict` keeps it from other sites, but to a browser
+another port of this host, or another host of this domain, is the same site. So with the cookie a request that says
+neither is refused, too: programs send their key in `Authorization`, which no browser adds by itself.
 """
 
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
 COOKIE = "lookalike_key"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAID_BY_BROWSERS = frozenset({b"origin", b"sec-fetch-site"})
 
 
 def key_in_cookie(scope: Scope) -> bytes | None:
@@ -35,12 +37,17 @@ def is_from_own_page(scope: Scope) -> bool:
     if site:
         return site == b"same-origin"
     origin, host = _header(scope, b"origin"), _header(scope, b"host")
-    return bool(origin) and urlsplit(origin.decode("latin-1")).netloc == host.decode("latin-1")
+    return bool(host) and origin in {b"http://" + host, b"https://" + host}
 
 
 def is_foreign(scope: Scope) -> bool:
-    """Whether a browser says that a page of another origin makes a request: also where nobody needs a key."""
-    return any(name in {b"origin", b"sec-fetch-site"} for name, _ in scope["headers"]) and not is_from_own_page(scope)
+    """Whether a browser says that a page of another origin made a request that changes something."""
+    if scope["method"] in _READING:
+        return False
+    for name, _ in scope["headers"]:
+        if name in _SAID_BY_BROWSERS:
+            return _header(scope, b"sec-fetch-site") != b"none" and not is_from_own_page(scope)
+    return False
 
 
 def _header(scope: Scope, name: bytes) -> bytes:

@@ -19,7 +19,7 @@ def half_sent(service: Any, head: str, announced: int, content: bytes) -> socket
     """A connection on which a request began: ``content`` of the announced bytes is on its way."""
     address = (service.http.base_url.host, service.http.base_url.port)
     connection = socket.create_connection(address, timeout=60)
-    lines = (head, "Host: x", f"Content-Length: {announced}")
+    lines = (head, "Host: localhost", f"Content-Length: {announced}")
     connection.sendall("\r\n".join([*lines, "", ""]).encode() + content)
     return connection
 

@@ -14,7 +14,7 @@ def half_sent(service: Any, head: str, announced: int, content: bytes) -> socket
     """A connection on which a request began: ``content`` of the announced bytes is on its way."""
     address = (service.http.base_url.host, service.http.base_url.port)
     connection = socket.create_connection(address, timeout=60)
-    lines = (head, "Host: x", f"Content-Length: {announced}")
+    lines = (head, "Host: localhost", f"Content-Length: {announced}")
     connection.sendall("\r\n".join([*lines, "", ""]).encode() + content)
     return connection
 
@@ -55,7 +55,7 @@ def test_a_connection_without_a_request_is_closed(start_service: Any, kit: Any, 
         address = (service.http.base_url.host, service.http.base_url.port)
         silent, halting, served = (open_.enter_context(socket.create_connection(address, timeout=60)) for _ in range(3))
         halting.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
-        served.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        served.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         uploading = open_.enter_context(half_sent(service, head, len(picture), picture[:-1]))
         assert whole(served).startswith(b"HTTP/1.1 200")
         assert [each.recv(1) for each in (silent, halting, served)] == [b"", b"", b""]

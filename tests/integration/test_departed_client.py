@@ -26,7 +26,12 @@ def test_work_for_a_client_that_left_is_dropped(start_service: Any, kit: Any, tm
         assert busy.wait(60)
         address = (service.http.base_url.host, service.http.base_url.port)
         with socket.create_connection(address, timeout=60) as leaving:
-            head = ("POST /v1/classify HTTP/1.1", "Host: x", "Content-Type: image/png", f"Content-Length: {len(image)}")
+            head = (
+                "POST /v1/classify HTTP/1.1",
+                "Host: localhost",
+                "Content-Type: image/png",
+                f"Content-Length: {len(image)}",
+            )
             leaving.sendall("\r\n".join([*head, "", ""]).encode() + image)
             eventually(lambda: loaded.admission.admitted == 2, "the image waits")
         eventually(lambda: loaded.admission.admitted == 1, "its room is given back")

@@ -88,7 +88,7 @@ def test_only_our_own_pages_may_use_the_cookie(door: Door, headers: dict[str, st
     )
     assert answer.status_code == status
     if status == 403:
-        assert answer.json()["code"] == "foreign_page"
+        assert answer.json()["code"] == "other_origin"
 
 
 def test_a_page_of_another_origin_can_read_nothing(door: Door) -> None:
@@ -150,3 +150,29 @@ def test_a_key_that_may_not_audit_is_told_so(door: Door, eventually: Any) -> Non
     assert (front.status_code, "The key eve may not audit" in front.text) == (200, True)
     refused = door.http.get("/audits/0123456789abcdef", headers=BROWSER)
     assert (refused.status_code, "scope audit" in refused.text) == (403, True)
+
+
+@pytest.mark.parametrize("said", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"}])
+def test_without_keys_another_page_changes_nothing(service: Any, said: dict[str, str]) -> None:
+    """A page that somebody happens to visit submits and removes no audits of a service on his own machine."""
+    submitted = service.http.post("/v1/audits", files={"labels": ("l.csv", "image,label,prob_a,prob_b\nx,a,0.5,0.5\n")})
+    audit = submitted.headers["Location"]
+    refused = [
+        service.http.post("/try", headers=said),
+        service.http.post("/v1/audits", files={"labels": ("l.csv", "a,b\n")}, headers=said),
+        service.http.post("/v1/classify", content=b"x", headers=said),
+        service.http.patch(f"{audit}/rows/0", json={"decision": "keep"}, headers=said),
+        service.http.delete(audit, headers=said),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "other_origin")] * 5
+    infer = service.http.post("/v2/models/fashion-mnist/infer", json={}, headers=said)
+    assert (infer.status_code, infer.json().keys()) == (403, {"error"})
+    assert service.http.get(audit).status_code == 200
+    assert service.http.delete(audit, headers=OURS).status_code == 204
+
+
+def test_a_name_that_was_made_to_lead_here_leads_nowhere(service: Any) -> None:
+    """A page of a host whose name is given this machine's address reads nothing of a service without keys."""
+    for path in ("/", "/v1/audits", "/openapi.json"):
+        answer = service.http.get(path, headers={"Host": f"evil.example:{service.http.base_url.port}"})
+        assert (answer.status_code, answer.json()["code"]) == (421, "other_host")

@@ -22,7 +22,7 @@ def half_an_upload(service: Any, announced: int, sent: int) -> socket.socket:
     start = b'--XX\r\nContent-Disposition: form-data; name="images"; filename="i.zip"\r\n\r\n'
     head = (
         "POST /v1/audits HTTP/1.1",
-        "Host: x",
+        "Host: localhost",
         "Content-Type: multipart/form-data; boundary=XX",
         f"Content-Length: {announced + len(start)}",
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.access.binding import OpenToAllError, check_binding
+from service.access.binding import OpenToAllError, check_binding, is_for_this_machine
 from service.settings import Settings
 
 HERE = ["127.0.0.1", "127.1.2.3", "::1", "localhost", "LOCALHOST"]
@@ -26,3 +26,10 @@ def test_elsewhere_it_takes_keys_or_a_clear_word(host: str) -> None:
     assert "LOOKALIKE_KEYS_FILE" in str(refused.value)
     check_binding(host, Settings(keys_file=Path("keys.json")))
     check_binding(host, Settings(allow_anonymous=True))
+
+
+def test_who_lets_others_in_may_be_called_by_any_name() -> None:
+    """Only where neither keys nor a clear word let others in does it matter by what name a service is called."""
+    assert is_for_this_machine(Settings())
+    assert not is_for_this_machine(Settings(keys_file=Path("keys.json")))
+    assert not is_for_this_machine(Settings(allow_anonymous=True))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ def ask(
     method: str = "POST",
     client: str = "192.0.2.1",
     mount: str = "",
+    host: bytes = b"x",
+    said: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answer:
-    headers = [(b"host", b"x"), *((b"authorization", value.encode("latin-1")) for value in authorization)]
+    headers = [(b"host", host), *said, *((b"authorization", value.encode("latin-1")) for value in authorization)]
     scope = {
         "type": "http", "method": method, "path": path, "root_path": mount, "headers": headers, "client": (client, 1),
         "state": {},
@@ -163,6 +165,82 @@ def test_without_keys_anybody_may_do_anything() -> None:
     """Where the operator set no keys nobody is asked for one."""
     for method, path, _ in ROUTES:
         assert ask(Gate(application, None, None), path, method=method).caller is ANYBODY
+
+
+SITE, ORIGIN = b"sec-fetch-site", b"origin"
+OURS = [
+    [],
+    [(SITE, b"same-origin")],
+    [(SITE, b"none")],
+    [(SITE, b"same-origin"), (ORIGIN, b"https://behind.a.proxy.example")],
+    [(ORIGIN, b"http://x:8000")],
+    [(ORIGIN, b"https://x:8000")],
+]
+THEIRS = [
+    [(SITE, b"cross-site")],
+    [(SITE, b"same-site"), (ORIGIN, b"http://x:8000")],
+    [(SITE, b"")],
+    [(ORIGIN, b"http://x:8001")],
+    [(ORIGIN, b"http://x")],
+    [(ORIGIN, b"http://[")],
+    [(ORIGIN, b"file://x:8000")],
+    [(ORIGIN, b"null")],
+    [(ORIGIN, b"")],
+    [(ORIGIN, b"http://x:8000"), (ORIGIN, b"http://evil.example")],
+]
+"""What browsers, and nobody else, say of the page that makes a request to http://x:8000."""
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW"])
+def test_pages_of_other_origins_change_nothing(gated: Callable[..., Gate], keys: dict[str, str], method: str) -> None:
+    """With keys and without, on every path: a browser's request goes on only where it says that it comes from here."""
+    for path in ("/v1/audits", "/v1/classify", "/try", "/sign-in", "/healthz", "/no/such/path"):
+        for gate, key in ((gated(), [keys["admin"]]), (Gate(application, None, None), [])):
+            for said in OURS:
+                assert ask(gate, path, *key, method=method, host=b"x:8000", said=said).status == 200
+            for said in THEIRS:
+                answer = ask(gate, path, *key, method=method, host=b"x:8000", said=said)
+                assert (answer.status, answer.body["code"]) == (403, "other_origin")
+
+
+def test_under_v2_pages_of_other_origins_are_told_by_the_protocol() -> None:
+    """A refusal there has the protocol's one field."""
+    answer = ask(Gate(application, None, None), "/v2/models/m/infer", said=[(SITE, b"cross-site")])
+    assert (answer.status, answer.body.keys()) == (403, {"error"})
+
+
+def test_an_origin_without_a_host_is_no_page_of_ours() -> None:
+    """Where a request does not say whom it was sent to, no page can be the one's that it was sent to."""
+    for said in THEIRS:
+        assert ask(Gate(application, None, None), host=b"", said=said).status == 403
+
+
+def test_reading_is_left_to_the_browser() -> None:
+    """Links from elsewhere work, and pages of others can send what they can't read the answer of."""
+    for said in (*OURS, *THEIRS):
+        assert ask(Gate(application, None, None), "/v1/audits", method="GET", said=said).status == 200
+
+
+def test_a_service_for_this_machine_answers_to_its_names_alone() -> None:
+    """A page can have its own host's name lead here, and read all it wants, but the name shows; programs need none."""
+    gate = Gate(application, None, None, this_machine=True)
+    for ours in (b"localhost", b"LocalHost:8000", b"127.0.0.1:8000", b"127.1.2.3", b"[::1]", b"[::1]:8000"):
+        assert ask(gate, "/v1/audits", method="GET", host=ours).status == 200
+    for other in (
+        b"evil.example:8000",
+        b"localhost.evil.example",
+        b"127.0.0.1.nip.io",
+        b"127.0.0.1:8000@evil.example",
+        b"localhost\n",
+        b"evil-localhost",
+        b"192.168.1.2",
+        b"",
+    ):
+        for path in ("/v1/audits", "/healthz"):
+            answer = ask(gate, path, method="GET", host=other)
+            assert (answer.status, answer.body["code"]) == (421, "other_host")
+    twice = ask(gate, "/v1/audits", method="GET", host=b"localhost", said=[(b"host", b"evil.example")])
+    assert twice.status == 421
 
 
 def test_a_mount_does_not_matter(gated: Callable[..., Gate], keys: dict[str, str]) -> None:
