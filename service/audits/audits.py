@@ -18,7 +18,7 @@ from service.audits.steps.options import AuditError, AuditOptions
 from service.audits.steps.plan import Plan
 from service.audits.steps.work import STEPS
 from service.inference.loaded_models import LoadedModels
-from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditState, Ledger
+from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditPage, AuditState, Ledger
 from service.jobs.quotas import Incoming, Quota, Quotas
 from service.jobs.runner import Runner
 from service.settings import Settings
@@ -81,9 +81,9 @@ class Audits:
         self._runner.submit(folder.id)
         return state
 
-    def states(self) -> list[AuditState]:
-        """The states of all audits, oldest first."""
-        return self.ledger.states()
+    def newest(self, limit: int, cursor: str | None = None) -> AuditPage:
+        """The states of so many audits, newest first; the next ones from the ``next_cursor`` of a page on."""
+        return self.ledger.newest(limit, cursor)
 
     def state(self, audit_id: str) -> AuditState:
         """Tell where one audit stands; raises ``AuditNotFoundError``."""

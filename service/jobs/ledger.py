@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +24,7 @@ _SUBMITTING = 0x4C6F6F6C
 """The lock under which one process at a time submits."""
 MOST_ATTEMPTS = 5
 """A chunk that was begun so often and never finished kills its workers: the audit ends."""
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class AuditNotFoundError(LookalikeError):
@@ -59,6 +60,13 @@ class AuditState(BaseModel):
     rows_per_second: float | None
     eta_seconds: float | None
     """Until the phase is over."""
+
+
+class AuditPage(BaseModel):
+    """Some audits, newest first, and where to go on."""
+
+    audits: list[AuditState]
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,19 @@ class Ledger:
         with unavailable_said(), self.engine.connect() as connection:
             return _state(_row(connection, audit_id))
 
-    def states(self) -> list[AuditState]:
-        """Tell where all stand, oldest first."""
-        query = select(audit).order_by(audit.c.created_at, audit.c.id)
+    def newest(self, limit: int, cursor: str | None = None) -> AuditPage:
+        """Tell where so many stand, newest first; from ``next_cursor`` of the page before on, or from the beginning."""
+        query = select(audit).order_by(audit.c.created_at.desc(), audit.c.id.desc()).limit(limit + 1)
+        if cursor is not None:
+            microseconds, _, last = cursor.partition("-")
+            when = _EPOCH + int(microseconds) * _MICROSECOND
+            query = query.where(
+                or_(audit.c.created_at < when, and_(audit.c.created_at == when, audit.c.id < last)),
+            )
         with unavailable_said(), self.engine.connect() as connection:
-            return [_state(row) for row in connection.execute(query).mappings()]
+            states = [_state(row) for row in connection.execute(query).mappings()]
+        more = len(states) > limit
+        return AuditPage(audits=states[:limit], next_cursor=_cursor(states[limit - 1]) if more else None)
 
     def has_work(self) -> bool:
         """Whether any audit waits or runs."""
@@ -297,6 +313,11 @@ def _of(claim: Claim, step: Step) -> Any:
         audit_chunk.c.revision == claim.revision,
         audit_chunk.c.step == step,
     )
+
+
+def _cursor(last: AuditState) -> str:
+    """By what an audit is in its place, not which place: others may come and go meanwhile."""
+    return f"{(last.created_at - _EPOCH) // _MICROSECOND}-{last.id}"
 
 
 def _state(row: RowMapping) -> AuditState:

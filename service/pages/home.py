@@ -15,8 +15,8 @@ from service.pages.try_it import can_be_tried
 from service.routes.previews import MOST_BYTES
 from service.services import Services, UseServices
 
-_MOST_AT_FIRST = 50
-"""Audits that the page comes with; the others are asked for once it is there."""
+_SHOWN = 12
+"""Newest audits that the page shows, until older ones are asked for."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,10 +40,11 @@ def _values(services: Services) -> dict[str, Any]:
         "labels": {"endings": tuple(READERS), "previewed": PREVIEWED, "parts": PARTS, "most": MOST_BYTES},
         "images": {"endings": ARCHIVE_ENDINGS},
         "most": services.settings.max_upload_bytes,
+        "shown": _SHOWN,
     }
     return {
         "setup": setup,
-        "audits": [state.model_dump(mode="json") for state in services.audits.states()[-_MOST_AT_FIRST:]],
+        "newest": services.audits.newest(_SHOWN).model_dump(mode="json"),
         "datasets": mounted_names(services.settings.datasets_dir),
         "can_be_tried": can_be_tried(services),
     }

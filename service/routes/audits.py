@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from labels.formats.label_studio_task import LOCAL_FILES
 from labels.images.opening import ARCHIVE_ENDINGS
@@ -29,7 +29,7 @@ from service.audits.steps.plan import Plan
 from service.bodies import BodyError
 from service.errors import problems
 from service.jobs.database import DatabaseUnavailableError
-from service.jobs.ledger import ENDED, AuditNotFoundError, AuditState
+from service.jobs.ledger import ENDED, AuditNotFoundError, AuditPage, AuditState
 from service.mounted_images import find_mounted
 from service.pages.report_file import report_file
 from service.routes.examples import answers, files
@@ -49,12 +49,6 @@ MOST_OF_A_NAME = 200
 _LOOK_EVERY_SECONDS = 0.5
 _RETRY_MILLISECONDS = 2000
 _PICTURE_HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
-
-
-class AuditList(BaseModel):
-    """All audits, oldest first."""
-
-    audits: list[AuditState]
 
 
 @router.post(
@@ -106,10 +100,16 @@ async def submit(request: Request, response: Response, services: UseServices, ca
     return state
 
 
-@router.get("", responses=answers("audits") | problems(503))
-async def list_audits(services: UseServices) -> AuditList:
-    """List the states of all audits."""
-    return AuditList(audits=await run_in_threadpool(services.audits.states))
+@router.get("", responses=answers("audits") | problems(422, 503))
+async def list_audits(
+    services: UseServices,
+    cursor: Annotated[
+        str | None, Query(pattern="^[0-9]{1,16}-[0-9a-f]{16}$", description="`next_cursor` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Audits.")] = 100,
+) -> AuditPage:
+    """List the states of audits, newest first, a page at a time; audits that come or go meanwhile move none."""
+    return await run_in_threadpool(services.audits.newest, limit, cursor)
 
 
 @router.get("/{audit_id}", responses=answers("audit") | problems(404, 503))

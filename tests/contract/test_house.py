@@ -178,7 +178,7 @@ def test_no_shipped_model_tells_where_it_was_made() -> None:
 
 def test_tests_that_need_a_gpu_wait_for_one(pytestconfig: pytest.Config) -> None:
     """Whoever runs the tests without a GPU isn't bothered by those that need one: all of them bear the mark."""
-    assert pytestconfig.getini("addopts")[-2:] == ["-m", "not gpu"]
+    assert pytestconfig.getini("addopts")[-2:] == ["-m", "not (gpu or image or image_gpu)"]
     files = list((ROOT / "tests" / "gpu").glob("test_*.py"))
     assert files
     assert all("pytestmark = pytest.mark.gpu" in file.read_text() for file in files)

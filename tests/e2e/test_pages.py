@@ -115,6 +115,26 @@ def test_a_cancelled_audit_says_so_and_can_be_removed(
         assert service.http.get("/v1/audits").json()["audits"] == []
 
 
+def test_older_audits_are_shown_on_demand(start_service: Any, visit: Any, barriers: Any, tmp_path: Path) -> None:
+    """The front page shows the newest audits and keeps them so; older ones come at a press, by mouse or keyboard."""
+    with start_service(tmp_path / "data", worker="off") as service:
+        for i in range(14):
+            files = {"labels": ("l.csv", "image,label,prob_a,prob_b\nx,a,0.5,0.5\n")}
+            service.http.post("/v1/audits", files=files, data={"name": f"number {i}"}).raise_for_status()
+        page = visit(service)
+        audits = page.locator("#list li")
+        expect(audits).to_have_count(12)
+        expect(audits.first).to_contain_text("number 13")
+        page.get_by_role("button", name="Show older ones").click()
+        expect(audits).to_have_count(14)
+        expect(page.locator("#list a").nth(12)).to_be_focused()
+        expect(page.get_by_role("button", name="Show older ones")).to_have_count(0)
+        assert barriers(page) == []
+        newest = service.http.get("/v1/audits", params={"limit": 1}).json()["audits"][0]
+        service.http.delete(f"/v1/audits/{newest['id']}").raise_for_status()
+        expect(audits).to_have_count(13)
+
+
 def csv(content: str) -> dict[str, Any]:
     return {"name": "mine.csv", "mimeType": "text/csv", "buffer": content.encode()}
 

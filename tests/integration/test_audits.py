@@ -515,7 +515,7 @@ def test_an_upload_over_the_limit_is_refused(start_service: Any, kit: Any, tmp_p
         answer = small.submit("image,label\n000.png,Coat\n", kit.archive)
         assert answer.status_code == 413
         assert problem_code(answer) == "body_too_large"
-        assert small.http.get("/v1/audits").json() == {"audits": []}
+        assert small.http.get("/v1/audits").json()["audits"] == []
 
 
 @pytest.mark.parametrize("audit_id", ["..", "%2e%2e", "%2e%2e%2f%2e%2e", "A" * 16, "a" * 17, "a" * 15, "a" * 16, "%00"])
@@ -583,3 +583,18 @@ def test_formulas_are_disarmed_for_spreadsheets_alone(service: Any, kit: Any) ->
         found[form] = [row[2] for row in csv.reader(io.StringIO(content, newline=""))][1:]
     assert found["csv"] == cells
     assert found["csv-spreadsheet"] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=1", ""]
+
+
+def test_audits_are_listed_by_the_page(service: Any) -> None:
+    """As many as were asked for, the newest first, and the rest from the cursor on; a cursor of nobody's is refused."""
+    ids = []
+    for _ in range(3):
+        files = {"labels": ("l.csv", "image,label,prob_a,prob_b\nx,a,0.5,0.5\n")}
+        ids.append(service.http.post("/v1/audits", files=files).json()["id"])
+    first = service.http.get("/v1/audits", params={"limit": 2}).json()
+    assert [state["id"] for state in first["audits"]] == [ids[2], ids[1]]
+    second = service.http.get("/v1/audits", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [state["id"] for state in second["audits"]] == [ids[0]]
+    for wrong in ({"limit": 0}, {"limit": 1001}, {"cursor": "x"}, {"cursor": "9" * 17 + "-" + ids[0]}, {"cursor": ""}):
+        answer = service.http.get("/v1/audits", params=wrong)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

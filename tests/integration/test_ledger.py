@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,31 @@ def test_a_running_audit_is_cancelled_by_its_worker(ledger: Ledger) -> None:
     assert ledger.state(ONE).status == "cancelled"
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+def test_pages_of_audits_miss_none(ledger: Ledger, limit: int) -> None:
+    """Newest first, also of one moment: each audit is on one page, though others come and go between the pages."""
+    ids = [f"{i:016x}" for i in range(7)]
+    for each in ids:
+        submit(ledger, each)
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    with ledger.engine.begin() as connection:  # three of one microsecond in the middle
+        for i, each in enumerate(ids):
+            when = moment + timedelta(microseconds=max(0, i - 4) - max(0, 2 - i))
+            connection.execute(update(audit).where(audit.c.id == each).values(created_at=when))
+    found: list[str] = []
+    cursor = None
+    while True:
+        page = ledger.newest(limit, cursor)
+        found += [state.id for state in page.audits]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+        assert len(page.audits) == limit
+        submit(ledger, f"{100 + len(found):016x}")  # newer than all: on no later page
+        ledger.delete(found[-1])  # by which the next page is found
+    assert found == ids[::-1]
+
+
 def test_an_owner_has_a_quota(ledger: Ledger) -> None:
     """Too many audits of one owner that wait, or too many bytes, are refused by name; another owner goes on."""
     submit(ledger, each=Quota(audits=1))
@@ -167,7 +193,7 @@ def test_an_owner_has_a_quota(ledger: Ledger) -> None:
     with pytest.raises(QuotaError, match="of 'ann' have 20 bytes"):
         submit(ledger, TWO, each=Quota(size=19))
     submit(ledger, TWO, "bob", each=Quota(audits=1, size=19))
-    assert [(state.id, state.owner) for state in ledger.states()] == [(ONE, "ann"), (TWO, "bob")]
+    assert [(state.id, state.owner) for state in ledger.newest(100).audits] == [(TWO, "bob"), (ONE, "ann")]
 
 
 def test_all_owners_together_have_a_quota(ledger: Ledger) -> None:
@@ -190,7 +216,7 @@ def test_uploads_that_come_in_count(ledger: Ledger) -> None:
         ledger.check(quotas, "ann", [Incoming("ann", 20), Incoming("ann", 1)])
     with pytest.raises(QuotaError, match="3 audits wait"):
         ledger.check(quotas, "bob", [Incoming("bob", 0)] * 3)
-    assert len(ledger.states()) == 1
+    assert len(ledger.newest(100).audits) == 1
 
 
 def test_the_last_place_goes_to_one(ledger: Ledger) -> None:
@@ -309,16 +335,16 @@ def test_a_database_that_is_gone_is_said_and_comes_back(postgres: Any, tmp_path:
     engine = open_database(postgres.database(), tmp_path)
     migrate(engine)
     ledger = Ledger(engine)
-    known = ledger.states()
+    known = ledger.newest(100).audits
     postgres.stop()
     try:
         for _ in range(2):
             with pytest.raises(DatabaseUnavailableError) as refused:
-                ledger.states()
+                ledger.newest(100)
             assert str(postgres.sockets) not in str(refused.value)
     finally:
         postgres.start()
-    assert ledger.states() == known
+    assert ledger.newest(100).audits == known
     engine.dispose()
 
 

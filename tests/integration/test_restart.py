@@ -70,7 +70,7 @@ def test_a_half_received_upload_is_no_audit(start_service: Any, tmp_path: Path) 
     folder = AuditFolder.create(tmp_path / "audits")
     (folder.path / "labels.csv").write_text(LABELS)
     with start_service(tmp_path) as service:
-        assert service.http.get("/v1/audits").json() == {"audits": []}
+        assert service.http.get("/v1/audits").json()["audits"] == []
         assert service.http.get(f"/v1/audits/{folder.id}").status_code == 404
 
 

@@ -1,4 +1,4 @@
-// All audits, newest first, asked for again as long as somebody looks.
+// The newest audits, asked for again as long as somebody looks.
 
 import { ask } from "./api.js";
 import { h, say } from "./dom.js";
@@ -7,37 +7,37 @@ import { isOver, look, share, title, word } from "./states.js";
 
 const WHILE_RUNNING = 1500;
 const AT_REST = 15_000;
-const SHOWN = 12;
+const MORE = 50;
+const MOST = 1000;
 
-/** Keep `place` up to date, beginning with what the page came with; `trouble` says when it can't be. */
-export function showAudits(place, trouble, states) {
-  let all = false;
+/** Keep `place` up to date: the `shown` newest, beginning with the answer that came with the page, `newest`; `trouble` says when it can't be. */
+export function showAudits(place, trouble, newest, shown) {
   let timer;
 
   function draw() {
-    if (!states.length) return;
-    const newest = [...states].reverse();
+    if (!newest.audits.length) return;
     const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     place.replaceChildren(
-      h("ul", { class: "audits" }, (all ? newest : newest.slice(0, SHOWN)).map(item)),
-      ...(all || newest.length <= SHOWN ? [] : [h("button", { type: "button", class: "button plain small", onclick: more }, `All ${newest.length}`)]),
+      h("ul", { class: "audits" }, newest.audits.map(item)),
+      ...(newest.next_cursor && shown < MOST ? [h("button", { type: "button", class: "button plain small", onclick: more }, "Show older ones")] : []),
     );
     if (focused) place.querySelector(`a[href="${focused}"]`)?.focus();
   }
 
-  function more() {
-    all = true;
-    draw();
-    place.querySelectorAll("a")[SHOWN].focus();
+  async function more() {
+    const before = shown;
+    shown = Math.min(shown + MORE, MOST);
+    await again();
+    place.querySelectorAll("a")[before]?.focus();
   }
 
   async function again() {
     clearTimeout(timer);
     if (document.hidden) return;
     try {
-      const before = JSON.stringify(states);
-      states = (await ask("/v1/audits")).audits;
-      if (JSON.stringify(states) !== before) draw();
+      const before = JSON.stringify(newest);
+      newest = await ask(`/v1/audits?limit=${shown}`);
+      if (JSON.stringify(newest) !== before) draw();
       say(trouble, "");
     } catch (error) {
       say(trouble, `This list may be old: ${error.message}`);
@@ -45,7 +45,7 @@ export function showAudits(place, trouble, states) {
     next();
   }
 
-  const next = () => { timer = setTimeout(again, states.every(isOver) ? AT_REST : WHILE_RUNNING); };
+  const next = () => { timer = setTimeout(again, newest.audits.every(isOver) ? AT_REST : WHILE_RUNNING); };
   document.addEventListener("visibilitychange", again);
   draw();
   next();

@@ -11,7 +11,7 @@ const form = byId("start");
 const trouble = byId("trouble");
 const dataset = byId("dataset");
 
-showAudits(byId("list"), byId("list-trouble"), JSON.parse(byId("audits").textContent));
+showAudits(byId("list"), byId("list-trouble"), JSON.parse(byId("newest").textContent), setup.shown);
 
 const model = () => setup.models.find(({ name }) => name === byId("model").value);
 const shown = preview(byId("preview"), setup.labels, model, complain);
