@@ -93,7 +93,8 @@ class LocalRunner:
         return process.pid if process and process.poll() is None else None
 
     def _launch(self) -> None:
-        command = [sys.executable, "-m", "service.jobs.process"]
+        # -P: a folder called service, where the server is started, is not this package.
+        command = [sys.executable, "-P", "-m", "service.jobs.process"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - no outside input
         self._tell(self._settings.model_dump_json())
         self._tell(self._name)

@@ -41,6 +41,17 @@ def test_events_of_an_audit_that_is_not_there_are_none(
     assert not any(each.exc_info for each in caplog.records)
 
 
+def test_a_folder_called_service_where_the_server_starts_is_not_run(
+    start_service: Any, kit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker runs this package, whatever lies in the folder that the server was started in."""
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.chdir(tmp_path)
+    with start_service(tmp_path / "data") as service:
+        service.audit(LABELS, kit.archive)
+
+
 def test_a_running_audit_is_cancelled(start_service: Any, eventually: Any, kit: Any, tmp_path: Path) -> None:
     """An audit told to stop ends as cancelled in the midst of its images, and has no answers."""
     with start_service(tmp_path, chunk_rows=1) as service:
