@@ -1,5 +1,6 @@
 """Label files: which label each image was given, in any of the formats that people have them in."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,7 @@ class LabelFile:
         column = self.table[self.label_column]
         if not holds_text(column):
             raise LabelFileError(f"the label column {self.label_column!r} holds {column.dtype}: it must hold text")
-        return label_text(column).to_list()
+        return [label and sys.intern(label) for label in label_text(column)]  # many rows, few labels: each kept once
 
     @cached_property
     def original(self) -> list[str | None]:

@@ -30,6 +30,9 @@ FEWEST_ROWS_OF_A_CLASS = 10
 MOST_UNKNOWN = 0.05
 """Share of rows whose labels the model doesn't know, up to which the model still judges the others."""
 MOST_CLASSES = 2000
+CHUNK_CELLS = 1_000_000
+"""Probabilities in a chunk of rows that need no images: each chunk opens its files anew,
+which is what small ones cost."""
 
 _PLAN, INPUT, _LABELS = "plan.json", "input.parquet", "labels.parquet"
 
@@ -84,7 +87,8 @@ class Source:
 def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows: int) -> Plan:
     """Read and check the label file; leave it in ``folder`` with what was settled.
 
-    ``classifier`` is None where no model was named and the file's own probabilities do without. Raises a
+    ``classifier`` is None where no model was named and the file's own probabilities do without. A chunk has
+    ``chunk_rows`` images; without images it has as many rows as make ``CHUNK_CELLS``, if these are more. Raises a
     ``LookalikeError`` that says what to change where the upload can't be audited.
     """
     options = source.options
@@ -100,7 +104,7 @@ def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows
         )
     settled = Plan(
         rows=file.table.height,
-        chunk_rows=chunk_rows,
+        chunk_rows=chunk_rows if basis != "columns" else max(chunk_rows, CHUNK_CELLS // len(classes)),
         basis=basis,
         classes=tuple(classes),
         spelling=resolved.spelling,
