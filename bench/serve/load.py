@@ -66,12 +66,12 @@ class Run:
 
 def post(path: str, bodies: Iterable[bytes], kind: str = "image/jpeg", headers: str = "") -> list[bytes]:
     """Whole requests; each line of ``headers`` ends with a line break."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {kind}\r\n{headers}"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n{headers}"
     return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
 
 
 def get(path: str) -> list[bytes]:
-    return [f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()]
+    return [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()]
 
 
 def closed(
