@@ -2,21 +2,20 @@
 
 /** An answer that is an error; `message` is for people, `code` for programs. */
 export class Problem extends Error {
-  constructor(status, code, detail, headers) {
+  constructor(status, code, detail) {
     super(detail);
     this.status = status;
     this.code = code;
-    this.retryAfter = Number(headers?.get("Retry-After")) || null;
   }
 }
 
 /** The problem that an answer's body describes. */
-export function problemOf(status, text, headers) {
+export function problemOf(status, text) {
   try {
     const { code, detail } = JSON.parse(text);
-    if (detail) return new Problem(status, code, detail, headers);
+    if (detail) return new Problem(status, code, detail);
   } catch { /* not of this service: a proxy's, perhaps */ }
-  return new Problem(status, "unknown", status ? `The service answered with ${status}.` : "The service can't be reached.", headers);
+  return new Problem(status, "unknown", status ? `The service answered with ${status}.` : "The service can't be reached.");
 }
 
 /** Ask; resolves to what the JSON says (null: an empty answer), or rejects with a `Problem`. */
@@ -29,13 +28,13 @@ export async function ask(path, options = {}) {
     throw new Problem(0, "unreachable", "The service can't be reached. Check the connection and try again.");
   }
   if (answer.status === 401) signIn();
-  if (!answer.ok) throw problemOf(answer.status, await answer.text(), answer.headers);
+  if (!answer.ok) throw problemOf(answer.status, await answer.text());
   return answer.status === 204 ? null : answer.json();
 }
 
 /** Send JSON. */
-export const send = (method, path, content, headers = {}) =>
-  ask(path, { method, body: JSON.stringify(content), headers: { "Content-Type": "application/json", ...headers } });
+export const send = (method, path, content, options = {}) =>
+  ask(path, { method, body: JSON.stringify(content), headers: { "Content-Type": "application/json" }, ...options });
 
 /** Ask for the key, and come back here. */
 export function signIn() {

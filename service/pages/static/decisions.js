@@ -1,5 +1,6 @@
 // Decisions: saved at once, never over somebody else's that was not seen, and taken back one by one.
-import { ask, send } from "./api.js";
+import { send } from "./api.js";
+import { byId, say } from "./dom.js";
 import { author, base, message, refreshTrust } from "./review.js";
 
 const words = ({ decision, label }) => ({ keep: "keep the label", relabel: label, unsure: "unsure", undecided: "undecided" })[decision];
@@ -9,14 +10,29 @@ const verdictOf = ({ decision, label }) => (decision === "relabel" ? { decision,
 /** What stands of a row now, as a verdict. */
 const present = (row) => (row.decision ? verdictOf(row.decision) : { decision: "undecided" });
 
+const saving = new Set();
+
 /**
  * Decide about rows: `[[row, verdict], ...]`; each row gets its new decision, or that of whoever was quicker.
  * Resolves to what takes it back. Rejects with a `Problem` where nothing could be saved.
  */
-export async function decide(decided) {
+export function decide(decided) {
+  const saved = save(decided);
+  saving.add(saved);
+  saved.catch(() => {}).then(() => saving.delete(saved));
+  return saved;
+}
+
+/** Once all that is being saved is saved, or failed. */
+export const settled = () => Promise.allSettled(saving);
+
+addEventListener("beforeunload", (event) => { if (saving.size) event.preventDefault(); });
+
+async function save(decided) {
+  if (!decided.length) return () => {};
   const before = decided.map(([row]) => [row, present(row)]);
   const decisions = decided.map(([row, verdict]) => ({ row: row.row, version: row.decision?.version ?? 0, ...verdict, ...author() }));
-  const { taken, conflicts } = await send("POST", `${base}/decisions`, { decisions });
+  const { taken, conflicts } = await send("POST", `${base}/decisions`, { decisions }, { keepalive: true });
   const wanted = new Map(decided.map(([row, verdict]) => [row.row, [row, verdict]]));
   for (const each of [...taken, ...conflicts]) wanted.get(each.row)[0].decision = each;
   for (const other of conflicts) contest(...wanted.get(other.row), other);
@@ -32,7 +48,39 @@ function contest(row, mine, other) {
     ["Take mine instead", () => decide([[row, mine]]).catch((error) => message("bad", error.message))]);
 }
 
-/** The latest decision of a row, from the service. */
-export async function look(row) {
-  row.decision = (await ask(`${base}/rows/${row.row}/decisions`)).at(-1) ?? null;
+const past = [];
+let turn = Promise.resolve();
+
+/** Let a decision be taken back, also while it is still being saved; `again` shows it as it was when it was made. */
+export function remember(saved, again) {
+  const step = { saved, again };
+  past.push(step);
+  offerUndo();
+  saved.catch(() => {
+    if (past.includes(step)) past.splice(past.indexOf(step), 1);
+    offerUndo();
+  });
 }
+
+/** Take back what was decided last; one after the other, as each names the decision that it undoes. */
+export function takeBack() {
+  const step = past.pop();
+  offerUndo();
+  if (step) turn = turn.then(() => undo(step));
+}
+
+async function undo(step) {
+  try {
+    const back = await step.saved.catch(() => null); // was not saved, which was said
+    await back?.();
+  } catch (error) {
+    past.push(step);
+    offerUndo();
+    message("bad", `The last decision was not taken back. ${error.message}`);
+    return;
+  }
+  await step.again();
+  say(byId("done"), "Taken back.");
+}
+
+const offerUndo = () => { byId("undo").disabled = !past.length; };

@@ -1,19 +1,21 @@
 // The grid: one directed pair at a time, the largest first; accept the suggestion for all except some.
 import { ask } from "./api.js";
-import { decide } from "./decisions.js";
+import { decide, remember, settled, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
 import { count, percent, plural } from "./format.js";
 import { dragOver } from "./drag.js";
-import { base, filters, isCommand, message, picture, rows, search, sharpen } from "./review.js";
+import { base, command, filters, isFiltered, message, nothingLeft, picture, rows, search, sharpen, showFilters } from "./review.js";
 
 const LIMIT = 48;
 const tiles = byId("tiles");
 let pairs = [];
 let at = 0;
-let page = null; // {rows, next_cursor}
-let ahead = null; // the page after it, on its way
-const undo = [];
+const NONE = { rows: [], next_cursor: null };
+let page = NONE;
+let ahead = null; // the page after it, on its way; null in the end where it did not come
+let turns = 0; // how often other rows were asked for
 let anchor = 0;
+let leaveOut = "keep"; // what becomes of a tile that is clicked, or in the frame
 
 const STATES = {
   accept: { mark: "", verdict: (row) => ({ decision: "relabel", label: row.suggested_label }) },
@@ -25,22 +27,35 @@ const ofDecision = { keep: "keep", unsure: "unsure" };
 const pairFilter = () => ({ class: pairs[at].given_label, suggested: pairs[at].suggested_label });
 const load = async (cursor) => {
   const found = await rows(cursor, LIMIT, pairFilter());
-  for (const row of found.rows) new Image().src = picture(row.row, 240);
+  for (const row of found.rows) if (row.pictured) new Image().src = picture(row.row, 240);
   return found;
 };
 
+const fromService = async () => (await ask(`${base}/pairs${filters.top ? `?top=${filters.top}` : ""}`)).pairs;
+
+/** A pair in the address is where to begin among all; one of its two classes alone is a filter. */
 async function start() {
-  const query = filters.top ? `?top=${filters.top}` : "";
-  pairs = (await ask(`${base}/pairs${query}`)).pairs;
+  pairs = await fromService();
   const fits = (pair) => (!filters.class || pair.given_label === filters.class) && (!filters.suggested || pair.suggested_label === filters.suggested);
-  if (filters.class && filters.suggested && !pairs.some(fits))
-    pairs.push({ given_label: filters.class, suggested_label: filters.suggested, rows: 0, undecided: 0, expected_wrong: 0 });
-  else if (filters.class || filters.suggested) pairs = pairs.filter(fits);
+  let begin = -1;
+  if (filters.class && filters.suggested) {
+    if (!pairs.some(fits)) pairs.push({ given_label: filters.class, suggested_label: filters.suggested, rows: 0, undecided: 0, expected_wrong: 0 });
+    begin = pairs.findIndex(fits);
+    filters.class = filters.suggested = "";
+    showFilters();
+  } else pairs = pairs.filter(fits);
   byId("pair").replaceChildren(...pairs.map((pair, index) => h("option", { value: index }, "")));
   renamePairs();
   if (!pairs.length) return nothing("No label is flagged here.");
-  const open = filters.decision === "none" ? pairs.findIndex((pair) => pair.undecided) : 0;
-  await show(Math.max(0, open));
+  if (begin < 0 && filters.decision === "none") begin = pairs.findIndex((pair) => pair.undecided);
+  await show(Math.max(0, begin));
+}
+
+/** How many are left of each pair, as the service counts them: blind controls are none of them. */
+async function recount() {
+  const found = new Map((await fromService()).map((pair) => [JSON.stringify([pair.given_label, pair.suggested_label]), pair]));
+  for (const pair of pairs) pair.undecided = found.get(JSON.stringify([pair.given_label, pair.suggested_label]))?.undecided ?? 0;
+  renamePairs();
 }
 
 function renamePairs() {
@@ -50,27 +65,51 @@ function renamePairs() {
   });
 }
 
-async function show(index) {
-  at = index;
-  ahead = null;
-  byId("pair").value = at;
-  history.replaceState(null, "", location.pathname + search(pairFilter()));
-  byId("to-one").href = `${location.pathname}/one${search(pairFilter())}`;
-  draw(await load("0"));
+/** Draw rows once they are here, unless others were asked for meanwhile; until then nothing can be accepted. */
+async function turnTo(coming) {
+  const turn = ++turns;
+  byId("accept").disabled = true;
+  try {
+    const found = await coming();
+    if (turn !== turns) return;
+    if (found.rows.length) draw(found);
+    else await next(turn);
+  } catch (error) {
+    if (turn === turns) message("bad", error.message, ["Try again", () => turnTo(coming)]);
+  }
 }
 
-function draw(found) {
+/** Be at a pair: in the list, and in the address, unless that says which pairs there are. */
+function place(index) {
+  at = index;
+  byId("pair").value = at;
+  if (!filters.class && !filters.suggested) history.replaceState(null, "", location.pathname + search(pairFilter()));
+  byId("to-one").href = `${location.pathname}/one${search(pairFilter())}`;
+}
+
+function show(index) {
+  place(index);
+  return turnTo(async () => {
+    const found = await load("0");
+    pairs[index].hidden = !found.rows.length;
+    return found;
+  });
+}
+
+/** Draw a page; `states` are those of its tiles where they were chosen before. */
+function draw(found, states = []) {
   page = found;
-  ahead = page.next_cursor ? load(page.next_cursor) : null;
+  ahead = page.next_cursor ? load(page.next_cursor).catch(() => null) : null;
   const pair = pairs[at];
-  if (!page.rows.length) return next();
   const wrong = page.rows.reduce((sum, row) => sum + row.p_wrong, 0);
   byId("pair-words").replaceChildren(
     "Labelled ", h("b", {}, pair.given_label), ". Are they ", h("b", { class: "suggested" }, pair.suggested_label),
     `? About ${percent(wrong / page.rows.length, 0)} of these ${count(page.rows.length)} should be.`);
-  tiles.replaceChildren(...page.rows.map(tile));
+  tiles.replaceChildren(...page.rows.map((row, index) => tile(row, index, states[index])));
+  tiles.setAttribute("aria-label", `Images; those pressed become ${pair.suggested_label}`);
   byId("empty").hidden = true;
-  for (const each of ["actions", "tiles", "accept", "invert"]) byId(each).hidden = false;
+  for (const each of ["actions", "tiles", "accept", "invert", "doubt"]) byId(each).hidden = false;
+  byId("accept").disabled = false;
   anchor = 0;
   tiles.firstChild.tabIndex = 0;
   tiles.firstChild.focus({ preventScroll: true });
@@ -78,8 +117,8 @@ function draw(found) {
   describe();
 }
 
-function tile(row, index) {
-  const state = (row.decision && ofDecision[row.decision.decision]) || "accept";
+function tile(row, index, chosen) {
+  const state = chosen ?? ofDecision[row.decision?.decision] ?? "accept";
   const image = row.pictured ? h("img", { src: picture(row.row, 240), alt: "", draggable: "false", onload: sharpen }) : h("span", { class: "note" }, "no image");
   return h("button", { class: "tile", type: "button", tabindex: "-1", "data-state": state, "data-index": index },
     image, h("span", { class: "mark" }), h("span", { class: "odds" }, percent(row.p_wrong, 0)));
@@ -87,12 +126,10 @@ function tile(row, index) {
 
 function name(element) {
   const row = page.rows[element.dataset.index];
-  const pair = pairs[at];
   const state = element.dataset.state;
-  const becomes = { accept: `becomes ${pair.suggested_label}`, keep: `stays ${pair.given_label}`, unsure: "unsure" }[state];
   say(element.querySelector(".mark"), { accept: "✓", keep: `keep`, unsure: "?" }[state]);
-  element.setAttribute("aria-pressed", state === "accept");
-  element.setAttribute("aria-label", `Image ${Number(element.dataset.index) + 1}, wrong with ${percent(row.p_wrong, 0)}: ${becomes}`);
+  element.setAttribute("aria-pressed", { accept: "true", keep: "false", unsure: "mixed" }[state]);
+  element.setAttribute("aria-label", `Image ${Number(element.dataset.index) + 1}, wrong with ${percent(row.p_wrong, 0)}`);
 }
 
 function describe() {
@@ -110,85 +147,61 @@ const set = (elements, state) => {
 };
 const toggle = (elements, state) => set(elements, elements.every((each) => each.dataset.state === state) ? "accept" : state);
 
-let busy = false;
-
-/** Decide about the page and go on; a second press while the next page is on its way is none. */
-async function accept() {
-  if (busy || !page.rows.length) return;
-  busy = true;
-  try {
-    await acceptPage();
-  } catch (error) {
-    message("bad", error.message);
-  } finally {
-    busy = false;
-  }
+/** Decide about the page and go on. */
+function accept() {
+  if (byId("accept").disabled || !page.rows.length) return;
+  const states = [...tiles.children].map((each) => each.dataset.state);
+  save(page, at, states);
+  const [{ next_cursor }, coming] = [page, ahead];
+  turnTo(async () => (next_cursor ? (await coming) ?? load(next_cursor) : NONE));
 }
 
-async function acceptPage() {
-  const pair = pairs[at];
-  const decided = [...tiles.children].map((each) => {
-    const row = page.rows[each.dataset.index];
-    return [row, STATES[each.dataset.state].verdict(row)];
-  });
-  const fresh = decided.filter(([row]) => !row.decision || row.decision.decision === "undecided").length;
-  pair.undecided = Math.max(0, pair.undecided - fresh);
-  renamePairs();
-  save(decided, pair, fresh);
-  if (ahead) draw(await ahead);
-  else await next();
-}
-
-async function save(decided, pair, fresh) {
-  const back = { page, index: at };
+async function save(decidedPage, index, states) {
+  const decided = decidedPage.rows.map((row, place) => [row, STATES[states[place]].verdict(row)]);
   say(byId("done"), "Saving …");
+  const saved = decide(decided);
+  remember(saved, () => again(decidedPage, index, states));
   try {
-    const takeBack = await decide(decided);
-    undo.push({ takeBack, pair, fresh, ...back });
-    byId("undo").disabled = false;
-    const changed = decided.filter(([, verdict]) => verdict.decision === "relabel").length;
-    say(byId("done"), `${plural(changed, "label")} changed, ${count(decided.length - changed)} left as they were.`);
+    await saved;
   } catch (error) {
     say(byId("done"), "");
-    message("bad", `These ${decided.length} decisions were not saved. ${error.message}`, ["Try again", () => save(decided, pair, fresh)]);
-  }
-}
-
-async function takeBack() {
-  const last = undo.pop();
-  if (!last) return;
-  byId("undo").disabled = !undo.length;
-  try {
-    await last.takeBack();
-  } catch (error) {
-    message("bad", error.message);
+    message("bad", `These ${decided.length} decisions were not saved. ${error.message}`, ["Try again", () => save(decidedPage, index, states)]);
     return;
   }
-  last.pair.undecided += last.fresh;
-  renamePairs();
-  at = last.index;
-  byId("pair").value = at;
-  draw(last.page);
-  say(byId("done"), "Taken back.");
+  const changed = decided.filter(([, verdict]) => verdict.decision === "relabel").length;
+  say(byId("done"), `${plural(changed, "label")} changed, ${count(decided.length - changed)} left as they were.`);
+  recount().catch(() => {}); // the next count sets it right
 }
 
-function next() {
-  const open = pairs.findIndex((pair, index) => index > at && pair.undecided);
-  const again = open < 0 ? pairs.findIndex((pair) => pair.undecided) : open;
-  if (filters.decision === "none" && again >= 0 && again !== at) return show(again);
-  return nothing("All pairs are done.");
+/** Show a page that was decided, as it was then. */
+function again(decidedPage, index, states) {
+  turns += 1; // what else is on its way is not wanted any more
+  place(index);
+  pairs[index].hidden = false;
+  draw(decidedPage, states);
+  recount().catch(() => {});
+}
+
+/** The next pair that has rows, once it is known what was saved. */
+async function next(turn) {
+  await settled();
+  await recount();
+  if (turn !== turns) return null;
+  const undecided = filters.decision === "none";
+  const open = (pair) => !pair.hidden && (pair.undecided || !undecided);
+  const after = pairs.findIndex((pair, index) => index > at && open(pair));
+  const to = after < 0 && undecided ? pairs.findIndex(open) : after;
+  if (to >= 0) return show(to);
+  return nothing(isFiltered() ? "Nothing more fits the filters." : "All pairs are done.");
 }
 
 function nothing(words) {
   tiles.replaceChildren();
   tiles.hidden = true;
-  page = { rows: [], next_cursor: null };
+  page = NONE;
   say(byId("pair-words"), words);
-  byId("empty").replaceChildren(
-    h("strong", {}, "Nothing is left here"), h("p", {}, "Export the labels as you reviewed them, or look at all rows with the filter above."),
-    h("p", {}, h("a", { class: "button", href: `${base}/export?labels=reviewed&format=csv` }, "Export the reviewed labels")));
-  byId("empty").hidden = false;
-  byId("accept").hidden = byId("invert").hidden = true;
+  nothingLeft();
+  for (const each of ["accept", "invert", "doubt"]) byId(each).hidden = true;
 }
 
 function move(key) {
@@ -211,10 +224,11 @@ const KEYS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (!isCommand(event) || !page) return;
+  const key = command(event);
+  if (key === null) return;
   const onButton = event.target.closest("button, a") && !event.target.matches(".tile");
-  if (event.key.startsWith("Arrow") && !event.target.matches("input")) move(event.key);
-  else if (event.key in KEYS && !(onButton && event.key === "Enter")) KEYS[event.key]();
+  if (key.startsWith("Arrow") && !event.target.matches("input")) move(key);
+  else if (key in KEYS && !(onButton && key === "Enter")) KEYS[key]();
   else return;
   event.preventDefault();
 });
@@ -226,16 +240,20 @@ tiles.addEventListener("click", (event) => {
   if (event.shiftKey) {
     const [from, to] = [Math.min(anchor, index), Math.max(anchor, index)];
     set([...tiles.children].slice(from, to + 1), tiles.children[anchor].dataset.state);
-  } else toggle([clicked], "keep");
+  } else toggle([clicked], leaveOut);
   anchor = index;
 });
-dragOver(tiles, (elements) => toggle(elements, "keep"));
+dragOver(tiles, (elements) => toggle(elements, leaveOut));
 
 byId("accept").addEventListener("click", accept);
 byId("undo").addEventListener("click", takeBack);
 byId("invert").addEventListener("click", () => {
   for (const each of tiles.children) each.dataset.state = each.dataset.state === "accept" ? "keep" : "accept";
   describe();
+});
+byId("doubt").addEventListener("click", ({ target }) => {
+  leaveOut = leaveOut === "keep" ? "unsure" : "keep";
+  target.setAttribute("aria-pressed", leaveOut === "unsure");
 });
 byId("pair").addEventListener("change", ({ target }) => show(Number(target.value)));
 byId("pair-back").addEventListener("click", KEYS.p);

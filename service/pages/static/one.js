@@ -1,9 +1,9 @@
 // One by one: the image large, what the model sees in it, and images of both classes beside it.
 import { ask } from "./api.js";
-import { decide } from "./decisions.js";
+import { decide, remember, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
 import { count, percent } from "./format.js";
-import { about, base, filters, isCommand, message, picture, rows, search, sharpen } from "./review.js";
+import { about, base, command, filters, message, nothingLeft, picture, rows, search, sharpen } from "./review.js";
 
 const LIMIT = 50;
 const LARGE = 640;
@@ -14,7 +14,6 @@ const images = new Map();
 let cursor = "0";
 let loading = null;
 let at = 0;
-const undo = [];
 
 function more() {
   loading ??= rows(cursor, LIMIT).then((page) => {
@@ -47,8 +46,8 @@ async function show(index) {
   while (at >= queue.length && cursor !== null) await more();
   const row = queue[at];
   byId("one").hidden = !row;
-  byId("empty").hidden = Boolean(row);
-  if (!row) return nothing();
+  byId("empty").hidden = true;
+  if (!row) return nothingLeft();
   byId("picture").hidden = !row.pictured;
   if (row.pictured) byId("picture").src = picture(row.row, LARGE);
   byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));
@@ -91,40 +90,23 @@ function drawExamples(found, row) {
         : h("p", { class: "note" }, "There is no sure example of this class."))));
 }
 
-function nothing() {
-  byId("empty").replaceChildren(
-    h("strong", {}, "Nothing is left here"), h("p", {}, "Export the labels as you reviewed them, or look at all rows with the filter above."),
-    h("p", {}, h("a", { class: "button", href: `${base}/export?labels=reviewed&format=csv` }, "Export the reviewed labels")));
-}
+const go = (index) => show(index).catch((error) => message("bad", error.message, ["Try again", () => go(index)]));
 
 function judge(verdict) {
   const row = queue[at];
   if (!row) return;
   save(row, verdict, at);
-  show(at + 1).catch((error) => message("bad", error.message));
+  go(at + 1);
 }
 
 async function save(row, verdict, index) {
+  const saved = decide([[row, verdict]]);
+  remember(saved, () => go(index));
   try {
-    const takeBack = await decide([[row, verdict]]);
-    undo.push({ takeBack, index });
-    byId("undo").disabled = false;
+    await saved;
     say(byId("done"), `${row.given_label}: ${verdict.label ?? verdict.decision}, saved.`);
   } catch (error) {
     message("bad", `A decision about ${row.given_label} was not saved. ${error.message}`, ["Try again", () => save(row, verdict, index)]);
-  }
-}
-
-async function takeBack() {
-  const last = undo.pop();
-  if (!last) return;
-  byId("undo").disabled = !undo.length;
-  try {
-    await last.takeBack();
-    await show(last.index);
-    say(byId("done"), "Taken back.");
-  } catch (error) {
-    message("bad", error.message);
   }
 }
 
@@ -133,19 +115,20 @@ const ACTIONS = {
   take: () => queue[at]?.suggested_label && judge({ decision: "relabel", label: queue[at].suggested_label }),
   unsure: () => judge({ decision: "unsure" }),
   undo: takeBack,
-  skip: () => show(at + 1),
+  skip: () => go(at + 1),
 };
 const KEYS = {
   k: ACTIONS.keep, t: ACTIONS.take, u: ACTIONS.unsure, z: ACTIONS.undo,
-  o: () => byId("other").focus(), ArrowRight: ACTIONS.skip, ArrowLeft: () => at && show(at - 1),
+  o: () => byId("other").focus(), ArrowRight: ACTIONS.skip, ArrowLeft: () => at && go(at - 1),
 };
 
 for (const [name, act] of Object.entries(ACTIONS)) byId(name).addEventListener("click", act);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target === byId("other")) byId("other").blur();
-  if (!isCommand(event) || event.repeat || !(event.key in KEYS)) return;
+  const key = command(event);
+  if (event.repeat || !(key in KEYS)) return;
   event.preventDefault();
-  KEYS[event.key]();
+  KEYS[key]();
 });
 byId("other-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -168,4 +151,4 @@ byId("picture").addEventListener("load", sharpen);
 if (filters.top) say(byId("title"), `Review the first ${Number(filters.top).toLocaleString("en")}`);
 byId("to-grid").href = `${location.pathname.replace(/\/one$/, "")}${search()}`;
 
-show(0).catch((error) => message("bad", error.message));
+go(0);

@@ -60,9 +60,16 @@ print.addEventListener("click", () => window.print());
 const trust = await ask(`/v1/audits/${report.dataset.audit}/review`);
 if (trust.reviewers.length) {
   byId("trust-body").replaceChildren(trustFacts(trust));
-  byId("rescore").addEventListener("click", async () => {
-    await send("POST", `/v1/audits/${report.dataset.audit}/rescore`, {});
-    location.reload();
+  byId("rescore").addEventListener("click", async ({ target }) => {
+    target.disabled = true;
+    say(byId("rescore-problem"), "");
+    try {
+      await send("POST", `/v1/audits/${report.dataset.audit}/rescore`, {});
+      location.reload();
+    } catch (error) {
+      say(byId("rescore-problem"), error.message);
+      target.disabled = false;
+    }
   });
   byId("trust").hidden = false;
 }

@@ -52,27 +52,54 @@ let pending = 0;
 /** Look again what the review is worth, a moment after the last call. */
 export function refreshTrust(after = 1500) {
   clearTimeout(pending);
-  pending = setTimeout(async () => byId("trust-body").replaceChildren(trustFacts(await ask(`${base}/review`))), after);
+  const look = async () => byId("trust-body").replaceChildren(trustFacts(await ask(`${base}/review`)));
+  pending = setTimeout(() => look().catch(() => {}), after); // what stands there may stay
 }
 
-/** Whether a key is meant for the page, and not for a field or together with a modifier. */
-export const isCommand = (event) =>
-  !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input:not([type=range]), select, textarea, summary");
+const LETTERS = "lookalike-letters"; // whether keys of one letter do something: speech input presses them unasked
 
-function fillFilters() {
+/** The key that is meant for the page, letters small; null where it is a field's, has a modifier, or letters are off. */
+export function command(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return null;
+  if (event.target.closest("input:not([type=range]), select, textarea, summary")) return null;
+  if (event.key.length > 1) return event.key;
+  return localStorage.getItem(LETTERS) === "off" ? null : event.key.toLowerCase();
+}
+
+/** Say that nothing is left, and what to do now. */
+export function nothingLeft() {
+  byId("empty").replaceChildren(
+    h("strong", {}, "Nothing is left here"), h("p", {}, "Export the labels as you reviewed them, or look at all rows with the filter above."),
+    h("p", {}, h("a", { class: "button", href: `${base}/export?labels=reviewed&format=csv` }, "Export the reviewed labels")));
+  byId("empty").hidden = false;
+}
+
+const differing = (names) => names.filter((name) => filters[name] !== DEFAULTS[name]);
+
+/** Whether rows that are left to review may be hidden. */
+export const isFiltered = () => differing(["class", "suggested", "kind", "decision", "top"]).length > 0;
+
+/** Show in the form what the filters are. */
+export function showFilters() {
+  for (const control of byId("filter-form").elements) if (control.name) control.value = filters[control.name];
+  const set = differing(["class", "suggested", "kind", "decision", "flagged", "sort"]).length;
+  say(byId("filter-words"), set ? `Filter and sort (${set} set)` : "Filter and sort");
+}
+
+function listen() {
   const form = byId("filter-form");
-  for (const control of form.elements) if (control.name) control.value = filters[control.name];
   form.addEventListener("change", ({ target }) => {
     if (target.name) location.assign(location.pathname + search({ [target.name]: target.value }));
+    else if (target.id === "f-letters") localStorage.setItem(LETTERS, target.checked ? "on" : "off");
     else localStorage.setItem("lookalike-author", target.value.trim());
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   const name = byId("f-author");
   if (name) name.value = localStorage.getItem("lookalike-author") ?? "";
-  const chosen = ["class", "suggested", "kind", "decision", "flagged", "sort"].filter((each) => filters[each] !== DEFAULTS[each]);
-  say(byId("filter-words"), chosen.length ? `Filter and sort (${chosen.length} set)` : "Filter and sort");
+  byId("f-letters").checked = localStorage.getItem(LETTERS) !== "off";
   for (const link of ["to-grid", "to-one"]) byId(link).href += search();
 }
 
-fillFilters();
+showFilters();
+listen();
 refreshTrust(300);
