@@ -82,10 +82,9 @@ int8-model: .venv/everything  ## the shipped model in int8, published into STORE
 
 image:  ## build the service's image (EXTRA=cpu|gpu, ENGINE=docker|podman)
 	$(ENGINE) build $(BUILD_FLAGS) --file docker/Dockerfile --build-arg EXTRA=$(EXTRA) --tag $(IMAGE) \
-		--label org.opencontainers.image.version=$(VERSION) \
-		--label org.opencontainers.image.revision=$(shell git rev-parse HEAD) \
-		--label lookalike.model=fashion-mnist@1 \
-		--label lookalike.model.sha256=$(shell sha256sum < models/store/fashion-mnist/1/manifest.json | cut -d' ' -f1) .
+		--build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) \
+		--build-arg MODEL_SHA256=$(shell sha256sum < models/store/fashion-mnist/1/manifest.json | cut -d' ' -f1) .
 
 bench-image:  ## what a container takes and gives, by its share of the cores (podman, as root)
 	$(BIN)/python bench/sizing.py $(IMAGE)
