@@ -98,8 +98,8 @@ def _matching(
 def _matching_controls(
     index: RowIndex, plan: Plan, controls: Controls, wanted: Wanted, decided: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
-    """Which controls look like rows that are wanted."""
-    mask = np.full(len(controls.row), wanted.flagged is not False)
+    """Which controls look like rows that are wanted: those whose row is not suspicious any more no longer do."""
+    mask = index.flagged[controls.beside] & (wanted.flagged is not False)
     if wanted.given is not None:
         mask &= controls.given == _code(plan, wanted.given)
     if wanted.suggested is not None:

@@ -92,7 +92,7 @@ async def decide(
 ) -> Decision:
     """Decide about a row; 412 where another decision than the one named by `If-Match` is the latest.
 
-    Where no `author` is given it is the key's name.
+    Where there are keys the author is the key's name, whatever `author` says.
     """
     version = int((if_match or '"0"').strip('"'))
     decision = await run_in_threadpool(services.review.decide, audit_id, row, _signed(new, caller), version)
@@ -123,5 +123,5 @@ async def rescore(audit_id: AuditId, services: UseServices) -> AuditState:
 
 
 def _signed(new: _New, caller: Caller) -> _New:
-    """The decision with an author: by default the key's name."""
-    return new if new.author is not None else new.model_copy(update={"author": caller.key})
+    """The decision with its author: where there are keys the name of the key, whatever a client calls itself."""
+    return new if caller.key is None else new.model_copy(update={"author": caller.key})

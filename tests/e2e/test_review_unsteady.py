@@ -218,7 +218,7 @@ def test_letters_count_in_either_case_and_can_be_turned_off(server: Any, visit: 
 def test_with_keys_a_decision_bears_the_name_of_the_key(
     start_service: Any, visit: Any, kit: Any, tmp_path: Path
 ) -> None:
-    """Who is signed in decides under that name, and is not asked for another."""
+    """Who is signed in decides under that name, is not asked for another, and can't take one."""
     secret, key = new_key("ann", ["audit", "classify"])
     add_key(tmp_path / "keys.json", key)
     with start_service(tmp_path / "data", keys_file=tmp_path / "keys.json") as service:
@@ -232,5 +232,7 @@ def test_with_keys_a_decision_bears_the_name_of_the_key(
         page.keyboard.press("k")
         expect(page.locator("#done")).to_contain_text("keep, saved")
         [row] = decided(service, audit)
+        forged = {"decisions": [{"row": row, "version": 1, "decision": "unsure", "author": "bob"}]}
+        assert service.http.post(f"/v1/audits/{audit}/decisions", json=forged).json()["taken"]
         history = service.http.get(f"/v1/audits/{audit}/rows/{row}/decisions").json()
-        assert [each["author"] for each in history] == ["ann"]
+        assert [each["author"] for each in history] == ["ann", "ann"]

@@ -128,6 +128,18 @@ def test_controls_leak_nowhere(service: Any, audited: str) -> None:
     assert sorted(row["row"] for row in still) == sorted(controls), "controls outlive a re-scoring"
 
 
+def test_no_control_gives_itself_away_after_scoring_again(service: Any, audited: str) -> None:
+    """Once the rows that controls follow were decided and scored again, these controls are not shown any more."""
+    query = {"controls": True, "columns": "answers", "flagged": True}
+    mixed = all_rows(service, audited, **query)
+    keep = [{"row": row["row"], "decision": "keep"} for row in mixed if row["row"] < 600]
+    assert service.http.post(f"{audited}/decisions", json={"decisions": keep}).status_code == 200
+    assert service.http.post(f"{audited}/rescore").status_code == 202
+    assert service.ended(audited)["status"] == "succeeded"
+    assert len(mixed) > len(keep)
+    assert all(row["flagged"] for row in all_rows(service, audited, **query))
+
+
 def test_who_judges_controls_rightly_has_a_hit_rate(service: Any, audited: str, kit: Any) -> None:
     """Ann knows every image and has a hit rate near 1; Bob takes every suggestion and so has the planted ones."""
     truth = dict(pl.read_csv(kit.truth).select("image", "label").iter_rows())
