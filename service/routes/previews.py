@@ -1,13 +1,13 @@
 """See what an audit would take a label file for, before anything is started."""
 
-import tempfile
-from pathlib import Path
+import shutil
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from labels.errors import LabelFileError
 from labels.preview import PREVIEWED, Preview, preview_label_file
+from service.audits.folder import AuditFolder
 from service.bodies import BodyError
 from service.errors import problems
 from service.routes.examples import answers
@@ -47,10 +47,14 @@ async def preview(request: Request, services: UseServices) -> Preview:
     first rows, the columns that an audit would take for labels and images, and how often each label stands in what was
     read. `label_column` and `image_column` choose other columns.
     """
-    with tempfile.TemporaryDirectory(dir=services.settings.data_dir, prefix=".preview-") as folder:
+    # An upload that is never submitted: should the server be killed meanwhile, a worker removes it like any other.
+    folder = AuditFolder.create(services.settings.data_dir / "audits")
+    try:
         limits = {"labels": PREVIEWED}
-        upload = await receive(request, Path(folder), limit=MOST_BYTES, files=limits, texts=_TEXTS)
+        upload = await receive(request, folder.path, limit=MOST_BYTES, files=limits, texts=_TEXTS)
         return await run_in_threadpool(_preview, upload)
+    finally:
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _preview(upload: Upload) -> Preview:
