@@ -44,4 +44,6 @@ def page(
     """Render a template: with ``values``, ``path`` of the request, and ``caller``, who is None on pages for anybody."""
     caller = request.scope.get("state", {}).get("caller")
     html = ENVIRONMENT.get_template(template).render(path=routed_path(request.scope), caller=caller, **values)
-    return HTMLResponse(html, status, _HEADERS | dict(headers))
+    # What only a key shows must not come back from the browser's memory once the key is gone.
+    stored = {"Cache-Control": "no-store"} if caller is not None and caller.key is not None else {}
+    return HTMLResponse(html, status, _HEADERS | stored | dict(headers))

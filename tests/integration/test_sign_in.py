@@ -48,6 +48,14 @@ def test_a_browser_without_a_key_is_led_to_sign_in_and_back(door: Door, path: st
     assert door.http.get(path, headers=BROWSER).status_code in {200, 404}
 
 
+def test_what_only_a_key_shows_is_not_kept(door: Door) -> None:
+    """After signing out the browser can't go back to a page from its memory; pages for anybody may be kept."""
+    door.sign_in(door.secret)
+    assert door.http.get("/", headers=BROWSER).headers["Cache-Control"] == "no-store"
+    door.http.cookies.clear()
+    assert door.http.get("/sign-in", headers=BROWSER).headers["Cache-Control"] == "private, no-cache"
+
+
 def test_the_cookie_is_out_of_reach(door: Door) -> None:
     """No script reads the key and no other site's request carries it; over HTTPS it never goes over plain HTTP."""
     plain = door.sign_in(door.secret).headers["Set-Cookie"].lower()

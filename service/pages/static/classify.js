@@ -14,8 +14,8 @@ byId("image").addEventListener("change", ({ target }) => target.files[0] && take
 byId("model").addEventListener("change", classify);
 byId("level").addEventListener("input", () => {
   byId("level-said").textContent = Number(byId("level").value).toFixed(2);
-  classify();
 });
+byId("level").addEventListener("change", classify);
 document.addEventListener("paste", (event) => {
   const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
   if (file) take(file);
