@@ -164,7 +164,8 @@ def oracle(
     """P(wrong) of each label, by the change of scale fitted to the true classes and the true transition."""
     K, floor = p.shape[1], floor_of(p)
     means, rest = parts(p, pairs.membership, floor)
-    rows = LabelledRows(means, rest, truth, np.ones(len(truth), dtype=bool), np.zeros((K, K)), np.eye(K))
+    every, verified = np.tile(np.arange(K), (len(truth), 1)), np.ones(len(truth), dtype=bool)
+    rows = LabelledRows(every, np.zeros(every.shape), means, rest, truth, verified, np.zeros((K, K)), np.eye(K))
     scale = fit_candidate(rows, "uniform", np.zeros((K, K), dtype=bool))
     joint = Unnoising(floor, pairs.membership, scale.between, scale.within, scale.bias).apply(p)
     joint *= np.maximum(transition, LEAST_RATE).T[given]
