@@ -31,6 +31,8 @@ def archive(kit: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(page: Page, labels: Path | dict[str, Any], archive: Path) -> None:
     """Choose both files, look at the preview, and start the audit."""
+    page.locator("#labels").wait_for(state="attached")
+    page.wait_for_load_state()  # a file that is chosen before the page's modules are there goes unnoticed
     page.set_input_files("#labels", labels)
     expect(page.locator("#preview table")).to_be_visible()
     page.set_input_files("#images", archive)
