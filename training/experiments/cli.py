@@ -20,6 +20,10 @@ def experiment(
     ] = Path("docs/experiments"),
     recipe: Recipe = "quick",
     device: Annotated[Device, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = Device.cpu,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option("--row", help="Train this row's cells alone, by its name in the results; repeat it."),
+    ] = None,
     cells: Annotated[int | None, typer.Option(min=0, help="Stop after so many; 0 only writes the table.")] = None,
 ) -> None:
     """Train what a table lacks and write it as Markdown, or draw a figure; several processes may work at one table."""
@@ -46,8 +50,13 @@ def experiment(
     table, how, fabric = TABLES[name], load_recipe(recipe), make_fabric(device.value)
     of = "" if data_set is DataSetName.fashion_mnist else f"-{data_set.value}"
     file = Results(results / f"{name}{of}.jsonl")
+    if unknown := {*(rows or ())} - {row.name for row in table.rows}:
+        known = ", ".join(row.name for row in table.rows)
+        raise ExperimentError(f"{name} has no row {min(unknown)!r}; its rows are {known}")
     loaded, trained = None, 0
     for cell, method in table.cells():
+        if rows and cell.method not in rows:
+            continue
         if trained == cells:
             break
         with file.claim(cell) as mine:

@@ -71,11 +71,10 @@ def swapped(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
 
 
 def trusted_alone(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:
-    """Cross-entropy on the trusted samples, with a quarter of the other methods' steps."""
-    rows = labels.trusted
-    alone = TrainingLabels(labels.index[rows], labels.given[rows], labels.trusted[rows], labels.original[rows])
-    epochs = max(1, round(recipe.epochs * len(labels.given) / max(1, rows.sum()) / 4))
-    return Lesson(alone, make_loss("ce", from_groups(data.groups)), recipe.model_copy(update={"epochs": epochs}))
+    """Cross-entropy on the trusted samples, repeated so that they make a quarter of the other methods' steps."""
+    rows = np.flatnonzero(labels.trusted)
+    alone = labels.take(np.resize(rows, max(len(rows), len(labels.given) // 4)))
+    return Lesson(alone, make_loss("ce", from_groups(data.groups)), recipe)
 
 
 def group_labels(labels: TrainingLabels, data: DataSet, recipe: Recipe) -> Lesson:

@@ -23,13 +23,13 @@ STRONG = Table(
     "verified",
     (
         Row("`strong`", "strong", strong),
+        Row("`strong` with the rates of an audit", "audit", audit, most_seeds=1),
         Row("the paper's log-projection", "lp", with_loss("lp")),
         Row("cross-entropy", "ce", with_loss("ce")),
         Row("cross-entropy on clean labels (ceiling)", "ceiling", ceiling, sees_flips=False, trusted=1000),
         Row("group labels, head fitted on trusted", "group-labels", group_labels, sees_flips=False),
         Row("cross-entropy, labels corrected by the likeliest swap", "swapped", swapped),
         Row("log-projection, trusted oversampled", "lp-oversampled", oversampled("lp"), most_seeds=1),
-        Row("`strong` with the rates of an audit", "audit", audit, most_seeds=1),
         Row("trusted samples alone", "trusted-alone", trusted_alone, sees_flips=False),
     ),
     (

@@ -126,7 +126,8 @@ def test_a_baseline_sees_only_what_it_may(data: DataSet) -> None:
     labels, truth = drawn(data, 0.5)
     assert (ceiling(labels, data, _recipe()).labels.given == truth).all()
     alone = trusted_alone(labels, data, _recipe()).labels
-    assert len(alone.given) == 80
+    assert len(np.unique(alone.index)) == 80
+    assert len(alone.given) == 200  # a quarter of all
     assert (alone.given == truth[alone.index]).all()
     assert (with_loss("ce")(labels, data, _recipe()).labels.given == labels.given).all()
 
@@ -197,13 +198,15 @@ def test_a_row_may_do_with_fewer_seeds() -> None:
 
 
 def test_the_command_writes_what_is_there(tmp_path: Path) -> None:
-    """Without a cell to train the command writes the table of the results so far; an unknown name is refused."""
+    """Without a cell to train the command writes the table of results so far; an unknown name, or row, is refused."""
     cell = next(cell for cell, _ in TABLES["table1"].cells())
     Results(tmp_path / "table1.jsonl").add(result(cell, 0.5))
     experiment("table1", results=tmp_path, cells=0)
     assert "50.00" in (tmp_path / "table1.md").read_text()
     with pytest.raises(ExperimentError, match="no experiment 'table9'; there are strong-table, table1"):
         experiment("table9", results=tmp_path, cells=0)
+    with pytest.raises(ExperimentError, match="table1 has no row 'strong'; its rows are ce, pce"):
+        experiment("table1", results=tmp_path, rows=["strong"], cells=0)
 
 
 def _recipe() -> Recipe:
