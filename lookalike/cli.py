@@ -13,8 +13,7 @@ import service.clients.cli
 import training.cli
 import training.experiments.cli
 from lookalike.evaluate import evaluate
-from lookalike.import_model import import_model
-from lookalike.pretrained_model import pretrained
+from lookalike.import_model import import_model, pretrained
 from lookalike.quantize_model import quantize_model
 from models.errors import LookalikeError
 

@@ -2,11 +2,17 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from models.errors import LookalikeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from models.groups import SimilarityGroups
 
 app = typer.Typer(help="Make confidence labels to train with.", no_args_is_help=True)
 
@@ -69,9 +75,8 @@ def from_model(
 ) -> None:
     """Take for each label what models see in the images that bear it (the paper's way for ImageNet)."""
     from lookalike.model_similarity import similarity_by_models
-    from models.confidence_labels import write_confidence_labels
     from models.repository import SHIPPED, ModelRepository
-    from models.similarity import groups_from_similarity, labels_from_similarity
+    from models.similarity import groups_from_similarity
     from service.inference.classifier import Classifier
 
     repository = ModelRepository(models or SHIPPED)
@@ -79,10 +84,7 @@ def from_model(
     classifiers = [Classifier(repository.resolve(reference)) for reference in references]
     similarity = similarity_by_models(labels, images, classifiers)
     groups = groups_from_similarity(classifiers[0].manifest.classes, similarity, deviations=deviations)
-    write_confidence_labels(
-        labels_from_similarity(similarity, groups, scores=scores.value, own_trusted=own_trusted), out
-    )
-    typer.echo(f"wrote {out}; groups: {groups.as_lists()}")
+    _write_similar(similarity, groups, scores, own_trusted, out)
 
 
 @app.command("from-audit")
@@ -143,15 +145,12 @@ def from_matrix(
     own_trusted: OwnTrusted = 0.95,
 ) -> None:
     """Take groups and shares from a similarity matrix."""
-    from models.confidence_labels import write_confidence_labels
-    from models.similarity import groups_from_similarity, labels_from_similarity
+    from models.similarity import groups_from_similarity
     from models.similarity_file import read_similarity
 
     classes, similarity = read_similarity(scores_file)
     groups = groups_from_similarity(classes, similarity, deviations=deviations)
-    made = labels_from_similarity(similarity, groups, scores=scores.value, own_trusted=own_trusted)
-    write_confidence_labels(made, out)
-    typer.echo(f"wrote {out}; groups: {groups.as_lists()}")
+    _write_similar(similarity, groups, scores, own_trusted, out)
 
 
 @app.command("from-hierarchy")
@@ -166,15 +165,11 @@ def from_hierarchy(
     own_trusted: OwnTrusted = 0.95,
 ) -> None:
     """Take classes that are near each other in a hierarchy as groups, nearer ones with larger shares."""
-    from models.confidence_labels import write_confidence_labels
-    from models.similarity import labels_from_similarity
     from models.similarity_file import groups_of_hierarchy, read_hierarchy
 
     classes, similarity = read_hierarchy(hierarchy)
     groups = groups_of_hierarchy(classes, similarity, least=least)
-    made = labels_from_similarity(similarity, groups, scores=scores.value, own_trusted=own_trusted)
-    write_confidence_labels(made, out)
-    typer.echo(f"wrote {out}; groups: {groups.as_lists()}")
+    _write_similar(similarity, groups, scores, own_trusted, out)
 
 
 @app.command("smoothed")
@@ -191,3 +186,14 @@ def smoothed(
     everyone = SimilarityGroups.from_lists(classes, [classes])
     write_confidence_labels(make(everyone, own_untrusted=own, own_trusted=own), out)
     typer.echo(f"wrote {out}")
+
+
+def _write_similar(
+    similarity: "NDArray[np.float64]", groups: "SimilarityGroups", scores: ScoreRule, own_trusted: float, out: Path
+) -> None:
+    from models.confidence_labels import write_confidence_labels
+    from models.similarity import labels_from_similarity
+
+    made = labels_from_similarity(similarity, groups, scores=scores.value, own_trusted=own_trusted)
+    write_confidence_labels(made, out)
+    typer.echo(f"wrote {out}; groups: {groups.as_lists()}")

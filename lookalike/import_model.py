@@ -1,13 +1,16 @@
-"""The command ``models import``: a classifier or encoder from elsewhere, as ONNX."""
+"""The commands ``models import`` and ``models pretrained``: networks from elsewhere, as ONNX or from torchvision."""
 
 # ruff: noqa: PLC0415 - imports when it runs, as every command does: help is quick and needs no onnx
 
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lookalike.importing.publish import ImportedModel
 
 
 class LayoutName(StrEnum):
@@ -17,9 +20,25 @@ class LayoutName(StrEnum):
     nhwc = "nhwc"
 
 
+class Network(StrEnum):
+    """Torchvision's residual networks, by their names there."""
+
+    resnet18 = "resnet18"
+    resnet34 = "resnet34"
+    resnet50 = "resnet50"
+
+
+Name = Annotated[str, typer.Option(help="Name of the published model.")]
+Groups = Annotated[Path | None, typer.Option(help="Groups file; default: by the predictions, if calibrated.")]
+Calibrate = Annotated[Path | None, typer.Option(metavar="LABELS", help="Label file with clean labels to calibrate on.")]
+Images = Annotated[Path | None, typer.Option(help="Its images: folder, .zip or .tar.")]
+Models = Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
 def import_model(
     onnx: Annotated[Path, typer.Argument(metavar="ONNX", help="ONNX file; weights in files beside it are taken in.")],
-    name: Annotated[str, typer.Option(help="Name of the published model.")],
+    name: Name,
     classes: Annotated[
         Path | None, typer.Option(help="Class names, one a line or a JSON list; without them the model is an encoder.")
     ] = None,
@@ -43,15 +62,11 @@ def import_model(
         str | None,
         typer.Option(metavar="TENSOR", help="Tensor of the graph; default: what goes into the last linear layer."),
     ] = None,
-    groups: Annotated[
-        Path | None, typer.Option(help="Groups file; default: by the predictions, if calibrated.")
-    ] = None,
-    calibrate: Annotated[
-        Path | None, typer.Option(metavar="LABELS", help="Label file with clean labels to calibrate on.")
-    ] = None,
-    images: Annotated[Path | None, typer.Option(help="Its images: folder, .zip or .tar.")] = None,
-    models: Annotated[Path | None, typer.Option(envvar="LOOKALIKE_MODELS_DIR", help="Model repository.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    groups: Groups = None,
+    calibrate: Calibrate = None,
+    images: Images = None,
+    models: Models = None,
+    as_json: Json = False,
 ) -> None:
     """Publish an ONNX classifier or image encoder as a model, checked against the original and calibrated."""
     from lookalike.importing.preprocessing import PreprocessingOptions
@@ -67,7 +82,34 @@ def import_model(
         images=images,
         preprocessing=preprocessing,
     )
-    imported = import_onnx(onnx, ModelRepository(models or SHIPPED), name, options)
+    _say(import_onnx(onnx, ModelRepository(models or SHIPPED), name, options), as_json=as_json)
+
+
+def pretrained(
+    network: Annotated[Network, typer.Argument(help="Which of torchvision's networks.")],
+    name: Name,
+    classes: Annotated[Path, typer.Option(help="Class names in the order of the logits, one a line or a JSON list.")],
+    weights: Annotated[str, typer.Option(help="imagenet (downloads them), or a file of them.")] = "imagenet",
+    size: Annotated[
+        int, typer.Option(min=32, help="Side of the pictures; the shorter side is scaled to 8/7 of it.")
+    ] = 224,
+    groups: Groups = None,
+    calibrate: Calibrate = None,
+    images: Images = None,
+    models: Models = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a pretrained network of torchvision as a model; its confidence labels: `confidence-labels from-model`."""
+    from lookalike.importing.publish import ImportOptions
+    from lookalike.importing.torchvision_network import import_torchvision
+    from models.repository import SHIPPED, ModelRepository
+
+    options = ImportOptions(classes=classes, groups=groups, calibrate=calibrate, images=images)
+    repository = ModelRepository(models or SHIPPED)
+    _say(import_torchvision(network.value, weights, repository, name, options, size=size), as_json=as_json)
+
+
+def _say(imported: "ImportedModel", *, as_json: bool) -> None:
     manifest = imported.artifact.manifest
     if as_json:
         typer.echo(json.dumps({"model": manifest.model_dump(mode="json"), "warnings": imported.warnings}))
