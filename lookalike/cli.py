@@ -62,6 +62,7 @@ _TRAINING = {
     "onnx",
     "onnxscript",
     "safetensors",
+    "sklearn",
     "matplotlib",
 }
 """What only the commands that train need."""

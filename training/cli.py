@@ -76,7 +76,9 @@ def train(
     data: DataDir = None,
     size: Annotated[int | None, typer.Option(min=8, help="Pixels of a side that images are made into.")] = None,
     bad_images: Annotated[BadImages, typer.Option(help="What to do about images that can't be read.")] = BadImages.stop,
-    noise: Annotated[str, typer.Option(help="none, asymmetric:R, symmetric:R or cifar10-convention:R.")] = "none",
+    noise: Annotated[
+        str, typer.Option(help="none, asymmetric:R, symmetric:R, cifar10-convention:R or transition:FILE.")
+    ] = "none",
     trusted: Annotated[int, typer.Option(min=0, help="Number of trusted samples, balanced over the classes.")] = 0,
     loss: Annotated[Loss | None, typer.Option(help="Log-projection (lp), or another; default: the recipe's.")] = None,
     relaxation: Annotated[str, typer.Option(help="Of the projective losses: l2, l2:SCALE or none.")] = "l2",
@@ -103,10 +105,10 @@ def train(
     from training.devices import make_fabric
     from training.loop import TrainingInterrupted
     from training.losses.relaxed_targets import Relaxation
-    from training.noise import Noise
     from training.recipe import load_recipe
     from training.run import Run
     from training.train_run import RunChoices, train_run
+    from training.transition_noise import parse_noise
 
     if (labels is None) != (images is None):
         raise typer.BadParameter(
@@ -120,7 +122,7 @@ def train(
         folder = None if data is None else data.resolve()
         source = DataSource(name=data_set.value, folder=folder, size=size, bad_images=bad_images.value)
     choices = RunChoices(
-        noise=Noise.parse(noise),
+        noise=parse_noise(noise),
         trusted=trusted,
         protocol=protocol.value,
         loss=None if loss is None else loss.value,

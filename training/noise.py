@@ -63,21 +63,18 @@ class Noise:
                     raise NoiseError(f"{self} is for the classes of CIFAR-10; {min(missing)!r} is not among these")
                 return np.array([[CIFAR10_CONVENTION.get(a) == b for b in groups.classes] for a in groups.classes])
 
+    def flip(self, labels: NDArray[np.int64], groups: SimilarityGroups, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Give ``round(ratio * n_class)`` samples of every class another label: ``[N]`` true classes to given ones.
 
-def flip(
-    labels: NDArray[np.int64], noise: Noise, groups: SimilarityGroups, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Give ``round(ratio * n_class)`` samples of every class another label: ``[N]`` true classes to ``[N]`` given ones.
-
-    Asymmetric noise takes another member of the class's group (classes that stand alone keep their labels), symmetric
-    noise any other class, each equally likely; that of the convention takes the one class it says.
-    """
-    given = labels.copy()
-    reach = noise.reach(groups)
-    for label in np.unique(labels):
-        others = np.flatnonzero(reach[label])
-        members = np.flatnonzero(labels == label)
-        if others.size:
-            chosen = rng.permutation(members)[: round(noise.ratio * len(members))]
-            given[chosen] = rng.choice(others, size=len(chosen))
-    return given
+        Asymmetric noise takes another member of the class's group (classes that stand alone keep their labels),
+        symmetric noise any other class, each equally likely; that of the convention takes the one class it says.
+        """
+        given = labels.copy()
+        reach = self.reach(groups)
+        for label in np.unique(labels):
+            others = np.flatnonzero(reach[label])
+            members = np.flatnonzero(labels == label)
+            if others.size:
+                chosen = rng.permutation(members)[: round(self.ratio * len(members))]
+                given[chosen] = rng.choice(others, size=len(chosen))
+        return given

@@ -15,8 +15,8 @@ from labels.probabilities import probability_classes, read_probabilities
 from labels.resolving import resolve_labels
 from models.groups import SimilarityGroups, read_groups
 from training.instance_noise import flip_by_confusion
-from training.noise import Noise, NoiseError, flip
-from training.transition_noise import flip_by_transition, read_transition
+from training.noise import Noise, NoiseError
+from training.transition_noise import parse_noise
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,6 @@ def _given(
     table: pl.DataFrame,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    if noise.startswith("transition:"):
-        return flip_by_transition(truth, read_transition(Path(noise.removeprefix("transition:")), classes), rng)
     confusion = re.fullmatch(r"confusion:(\d*\.?\d+)", noise)
     if confusion:
         if not 0 <= float(confusion[1]) <= 1:
@@ -69,7 +67,7 @@ def _given(
         kind = Noise("symmetric") if groups is None else Noise("asymmetric")
         reach = kind.reach(groups or SimilarityGroups.singletons(classes))
         return flip_by_confusion(truth, read_probabilities(table, classes), float(confusion[1]), reach, rng)
-    chosen = Noise.parse(noise)
-    if chosen.kind == "asymmetric" and (groups is None or not groups.as_lists()):
+    chosen = parse_noise(noise)
+    if isinstance(chosen, Noise) and chosen.kind == "asymmetric" and (groups is None or not groups.as_lists()):
         raise NoiseError("asymmetric noise flips inside groups: name a groups file by --groups")
-    return flip(truth, chosen, groups or SimilarityGroups.singletons(classes), rng)
+    return chosen.flip(truth, groups or SimilarityGroups.singletons(classes), rng)

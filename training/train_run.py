@@ -21,7 +21,7 @@ from training.feeds import make_feed
 from training.loop import train
 from training.losses import LossName, make_loss
 from training.losses.relaxed_targets import L2, Relaxation
-from training.networks import make_network
+from training.networks import NetworkSpec, make_network
 from training.noise import Noise
 from training.noisy_head import see_noise
 from training.normalisation import Normalisation
@@ -31,6 +31,7 @@ from training.recipe import Recipe
 from training.run import Run, RunConfig, library_versions
 from training.state import Figures
 from training.training_set import Protocol, TrainingLabels
+from training.transition_noise import TransitionNoise
 from training.watch import Watch
 
 
@@ -38,7 +39,7 @@ from training.watch import Watch
 class RunChoices:
     """What a caller decides about a run, beside the recipe."""
 
-    noise: Noise
+    noise: Noise | TransitionNoise
     trusted: int
     protocol: Protocol
     loss: LossName | None
@@ -78,7 +79,7 @@ def train_run(
         labels, held_out = labels.hold_out(recipe.early_stop.share, rng)
         watched["held_out"] = (subset(data.images, held_out.index), held_out.given)
     pictures = subset(data.images, labels.index)
-    mean, std = _mean_and_std(pictures, choices)
+    mean, std = mean_and_std(pictures, recipe.network, choices.weights)
 
     def noisy_head() -> NDArray[np.floating]:
         return see_noise(
@@ -167,7 +168,7 @@ def _estimated_before(run: Run, choices: RunChoices) -> Objective | None:
 def _labels(data: DataSet, choices: RunChoices, rng: np.random.Generator) -> TrainingLabels:
     index = data.split.training
     if data.trust is not None:
-        if choices.noise.kind != "none" or choices.trusted:
+        if str(choices.noise) != "none" or choices.trusted:
             raise RunChoicesError(
                 f"the labels of {data.name} are taken as they are: leave out --noise and --trusted, and mark verified "
                 "rows in the column `trusted`"
@@ -184,9 +185,11 @@ def _labels(data: DataSet, choices: RunChoices, rng: np.random.Generator) -> Tra
     )
 
 
-def _mean_and_std(pictures: Pictures, choices: RunChoices) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Of all channels together; of ImageNet's channels where that is what the weights are from."""
-    if choices.weights is not None:
+def mean_and_std(
+    pictures: Pictures, network: NetworkSpec, weights: str | None
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of all channels together; ImageNet's of each channel where a network of torchvision starts from weights."""
+    if weights is not None and network.kind != "small" and pictures[:1].shape[3] == len(IMAGENET_MEAN):
         return IMAGENET_MEAN, IMAGENET_STD
     if isinstance(pictures, FilePictures):
         pictures = pictures[np.linspace(0, len(pictures) - 1, min(len(pictures), _STATISTICS_OF), dtype=np.int64)]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from models.errors import LookalikeError
 from models.groups import SimilarityGroups
-from training.noise import Noise, flip
+from training.noise import Noise
+from training.transition_noise import TransitionNoise
 
 Protocol = Literal["paper", "verified"]
 
@@ -39,7 +40,7 @@ class TrainingLabels:
         truth: NDArray[np.int64],
         groups: SimilarityGroups,
         *,
-        noise: Noise,
+        noise: Noise | TransitionNoise,
         trusted: int,
         protocol: Protocol,
         rng: np.random.Generator,
@@ -50,7 +51,7 @@ class TrainingLabels:
         ``verified``: all N labels are noisy, and the trusted samples are drawn from all of them and corrected.
         """
         for_noise, for_trust = rng.spawn(2)  # so that runs at several ratios can trust the same samples
-        noisy = flip(truth, noise, groups, for_noise)
+        noisy = noise.flip(truth, groups, for_noise)
         chosen = np.zeros(len(truth), dtype=bool)
         classes = len(groups.classes)
         if trusted % classes:

@@ -1,12 +1,35 @@
 """Label noise by a transition matrix that a person sets."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from training.noise import NoiseError
+from models.groups import SimilarityGroups
+from training.noise import Noise, NoiseError
+
+_PREFIX = "transition:"
+
+
+@dataclass(frozen=True)
+class TransitionNoise:
+    """Noise by the rates in a file; the text form is ``transition:FILE``."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{_PREFIX}{self.path}"
+
+    def flip(self, labels: NDArray[np.int64], groups: SimilarityGroups, rng: np.random.Generator) -> NDArray[np.int64]:
+        """``[N]`` true classes to ``[N]`` given ones, by ``flip_by_transition``; raises ``NoiseError``."""
+        return flip_by_transition(labels, read_transition(self.path, groups.classes), rng)
+
+
+def parse_noise(text: str) -> Noise | TransitionNoise:
+    """Read the text form of either; raises ``NoiseError``."""
+    return TransitionNoise(Path(text.removeprefix(_PREFIX))) if text.startswith(_PREFIX) else Noise.parse(text)
 
 
 class _TransitionFile(BaseModel):

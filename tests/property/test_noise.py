@@ -1,5 +1,6 @@
 """Label noise and the trusted set: exact counts, seeded, and each protocol as the experiments describe it."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.groups import SimilarityGroups
-from training.noise import Noise, NoiseError, flip
+from training.noise import Noise, NoiseError
 from training.training_set import TrainingLabels, TrainingSetError
+from training.transition_noise import parse_noise
 
 CLASSES = "abcdef"
 
@@ -34,7 +36,7 @@ def test_flips_are_exact_and_inside_the_reach(
 ) -> None:
     """Each class loses exactly round(r n) labels: to its group's others, or with symmetric noise to any other class."""
     labels, groups = data
-    given_labels = flip(labels, Noise(kind, ratio), groups, np.random.default_rng(seed))
+    given_labels = Noise(kind, ratio).flip(labels, groups, np.random.default_rng(seed))
     for label in np.unique(labels):
         received = given_labels[labels == label]
         gone = received[received != label]
@@ -52,7 +54,7 @@ def test_same_seed_same_flips(
     """Noise can be repeated from its seed, and leaves the true labels it was given alone."""
     labels, groups = data
     before = labels.copy()
-    first, second = (flip(labels, Noise(kind, ratio), groups, np.random.default_rng(seed)) for _ in range(2))
+    first, second = (Noise(kind, ratio).flip(labels, groups, np.random.default_rng(seed)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(labels, before)
 
@@ -61,7 +63,7 @@ def test_flips_reach_every_other_class_equally() -> None:
     """No class is favoured: in a group of four, each of the other three receives about a third of the flips."""
     groups = SimilarityGroups.from_lists("abcde", ["abcd"])
     labels = np.zeros(30_000, dtype=np.int64)
-    given_labels = flip(labels, Noise("asymmetric", 0.5), groups, np.random.default_rng(0))
+    given_labels = Noise("asymmetric", 0.5).flip(labels, groups, np.random.default_rng(0))
     counts = np.bincount(given_labels, minlength=5)
     assert counts[[0, 4]].tolist() == [15_000, 0]
     assert np.abs(counts[1:4] - 5_000).max() < 5 * np.sqrt(15_000 * 2 / 9)
@@ -71,7 +73,7 @@ def test_no_noise_changes_nothing() -> None:
     """Noise ``none`` gives every sample its true label."""
     labels = np.arange(4).repeat(5)
     groups = SimilarityGroups.from_lists("abcd", ["abcd"])
-    np.testing.assert_array_equal(flip(labels, Noise("none"), groups, np.random.default_rng(0)), labels)
+    np.testing.assert_array_equal(Noise("none").flip(labels, groups, np.random.default_rng(0)), labels)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_the_convention_flips_five_classes_one_way() -> None:
     names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
     groups = SimilarityGroups.singletons(names)
     labels = np.arange(10).repeat(50)
-    given_labels = flip(labels, Noise.parse("cifar10-convention:0.4"), groups, np.random.default_rng(0))
+    given_labels = Noise.parse("cifar10-convention:0.4").flip(labels, groups, np.random.default_rng(0))
     became = {(names[a], names[b]) for a, b in zip(labels, given_labels, strict=True) if a != b}
     assert became == {
         ("truck", "automobile"),
@@ -107,9 +109,7 @@ def test_the_convention_flips_five_classes_one_way() -> None:
     }
     assert (labels != given_labels).sum() == 5 * 20
     with pytest.raises(NoiseError, match="for the classes of CIFAR-10; 'airplane' is not among these"):
-        flip(
-            np.arange(3), Noise("cifar10-convention", 0.4), SimilarityGroups.singletons("abc"), np.random.default_rng()
-        )
+        Noise("cifar10-convention", 0.4).flip(labels[:3], SimilarityGroups.singletons("abc"), np.random.default_rng())
 
 
 def draw(
@@ -119,7 +119,7 @@ def draw(
         np.arange(len(truth)) + 1000,
         truth,
         groups,
-        noise=Noise.parse(noise),
+        noise=parse_noise(noise),
         trusted=trusted,
         protocol=protocol,
         rng=np.random.default_rng(seed),
@@ -204,3 +204,15 @@ def test_a_checksum_says_which_labels_were_learnt() -> None:
     ]
     assert sums[0] == sums[1]
     assert len(set(sums)) == 4
+
+
+def test_a_training_set_has_noise_by_a_file(tmp_path: Path) -> None:
+    """Named by its file, a transition matrix gives each class's samples the labels that it says, trusted ones apart."""
+    file = tmp_path / "rates.json"
+    file.write_text('{"classes": ["b", "a"], "rates": [[0.9, 0.1], [0.25, 0.75]]}')
+    truth = np.repeat([0, 1], 100)
+    labels = draw(truth, SimilarityGroups.singletons("ab"), f"transition:{file}", 20, "verified")
+    counts = [[int((labels.original[truth == a] == b).sum()) for b in range(2)] for a in range(2)]
+    assert counts == [[75, 25], [10, 90]]
+    assert (labels.given[labels.trusted] == truth[labels.trusted]).all()
+    assert str(parse_noise(f"transition:{file}")) == f"transition:{file}"

@@ -5,20 +5,27 @@ from typing import Annotated
 
 import typer
 
-from training.cli import DataSetName, Device
-
-Recipe = Annotated[str, typer.Option(help="Name of a recipe, or the path of a .toml file: how every cell is trained.")]
+from training.cli import BadImages, DataSetName, Device
 
 
 def experiment(
-    name: Annotated[str, typer.Argument(help="strong-table, table1, table2, table3, figure2 or figure3.")],
-    data_set: Annotated[DataSetName, typer.Option(help="What to train on.")] = DataSetName.fashion_mnist,
+    name: Annotated[str, typer.Argument(help="strong-table, table1 to table5, or figure1 to figure3.")],
+    data_set: Annotated[
+        DataSetName | None, typer.Option(help="What to train on; default: the table's own, mostly fashion-mnist.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data set; default: where it is installed.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, help="Pixels of a side that photographs are made into.")] = None,
+    bad_images: Annotated[BadImages, typer.Option(help="What to do about images that can't be read.")] = BadImages.stop,
     results: Annotated[
         Path,
         typer.Option(help="Folder of results, NAME.jsonl and NAME.md; cells that are in it are not trained again."),
     ] = Path("docs/experiments"),
-    recipe: Recipe = "quick",
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe of all cells, a name or the path of a .toml file; default: the table's.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="What all cells start from: imagenet, or a file; default: the table's.")
+    ] = None,
     device: Annotated[Device, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")] = Device.cpu,
     rows: Annotated[
         list[str] | None,
@@ -31,45 +38,40 @@ def experiment(
     from training.devices import make_fabric
     from training.experiments.cells import Results
     from training.experiments.curves import draw_curves
+    from training.experiments.errors import ExperimentError
+    from training.experiments.feature_map import draw_feature_map, trained_features
+    from training.experiments.fill_table import fill_table, write_table
     from training.experiments.loss_surface import draw_loss_surface
-    from training.experiments.table import ExperimentError
     from training.experiments.tables import TABLES
-    from training.experiments.train_cell import train_cell
     from training.recipe import load_recipe
 
-    if name == "figure2":
-        for path in draw_curves(Results(results / "table1.jsonl").read(), "asymmetric:0.8", results):
+    table = TABLES.get(name)
+    chosen = (table.data_set if table else "fashion-mnist") if data_set is None else data_set.value
+    source = DataSource(name=chosen, folder=data, size=size, bad_images=bad_images.value)
+    if name in {"figure1", "figure2", "figure3"}:
+        if name == "figure1":
+            how, loaded = recipe or "quick", source.load()
+            shown = trained_features(loaded, results, load_recipe(how), Path(how).stem, make_fabric(device.value))
+            paths = draw_feature_map(shown, loaded.groups, results)
+        elif name == "figure2":
+            paths = draw_curves(Results(results / "table1.jsonl").read(), "asymmetric:0.8", results)
+        else:
+            paths = draw_loss_surface(results)
+        for path in paths:
             typer.echo(str(path))
         return
-    if name == "figure3":
-        for path in draw_loss_surface(results):
-            typer.echo(str(path))
-        return
-    if name not in TABLES:
-        raise ExperimentError(f"no experiment {name!r}; there are {', '.join(TABLES)}, figure2 and figure3")
-    table, how, fabric = TABLES[name], load_recipe(recipe), make_fabric(device.value)
-    of = "" if data_set is DataSetName.fashion_mnist else f"-{data_set.value}"
-    file = Results(results / f"{name}{of}.jsonl")
-    if unknown := {*(rows or ())} - {row.name for row in table.rows}:
-        known = ", ".join(row.name for row in table.rows)
-        raise ExperimentError(f"{name} has no row {min(unknown)!r}; its rows are {known}")
-    loaded, trained = None, 0
-    for cell, method in table.cells():
-        if rows and cell.method not in rows:
-            continue
-        if trained == cells:
-            break
-        with file.claim(cell) as mine:
-            if not mine:
-                continue
-            loaded = loaded or DataSource(name=data_set.value, folder=data).load()
-            result = train_cell(cell, method, loaded, how, recipe, fabric)
-            file.add(result)
-        trained += 1
-        typer.echo(f"{cell}: {result.last:.4f} in {result.seconds:.0f} s", err=True)
-    text = table.markdown(file.read())
-    aside = file.path.with_suffix(".md.part")
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    aside.write_text(text)
-    aside.replace(file.path.with_suffix(".md"))
-    typer.echo(text, nl=False)
+    if table is None:
+        raise ExperimentError(f"no experiment {name!r}; there are {', '.join(TABLES)}, figure1, figure2 and figure3")
+    file = Results(results / f"{name}{'' if chosen == table.data_set else f'-{chosen}'}.jsonl")
+    for result in fill_table(
+        table,
+        file,
+        source,
+        recipe=recipe or table.recipe,
+        weights=weights or table.weights,
+        fabric=make_fabric(device.value),
+        rows=rows or (),
+        most=cells,
+    ):
+        typer.echo(f"{result.cell}: {result.last:.4f} in {result.seconds:.0f} s", err=True)
+    typer.echo(write_table(table, file), nl=False)

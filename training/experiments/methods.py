@@ -23,13 +23,17 @@ from training.losses import LossName, make_loss
 from training.recipe import Recipe
 from training.training_set import TrainingLabels
 
+OfSimilarity = Callable[[NDArray[np.float64]], nn.Module]
+"""From a similarity ``[K, K]``: what the weights that training starts from see, on average, in images of each label."""
+
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """What a network is taught: labels, a loss and a recipe."""
 
     labels: TrainingLabels
-    loss: nn.Module
+    loss: nn.Module | OfSimilarity | None
+    """None: the weights are measured as they are, without training."""
     recipe: Recipe
     head_on_trusted: bool = False
     """Whether classes are told apart inside groups by a head fitted on the trusted samples afterwards."""

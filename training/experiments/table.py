@@ -1,18 +1,21 @@
 """A table: which cells it is made of, and its Markdown."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.errors import LookalikeError
+from training.data.source import DataSetName
 from training.experiments.cells import Cell, Result
 from training.experiments.methods import Method
 from training.training_set import Protocol
 
-
-class ExperimentError(LookalikeError):
-    """There is no such experiment."""
+ACCURACIES = {
+    "last": "After the last epoch",
+    "picked": "After the epoch that is best on validation images",
+    "best": "After the epoch that is best on the test split itself, as the paper has it",
+}
+"""Fields of a result, and what they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,10 @@ class Table:
     protocol: Protocol
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
+    data_set: DataSetName = "fashion-mnist"
+    recipe: str = "quick"
+    weights: str | None = None
+    """What all cells start from, as in ``start_from``; these three unless a caller wants others."""
 
     def cell(self, row: Row, column: Column, seed: int) -> Cell:
         """The training that a seed of a row and column stands for."""
@@ -71,8 +78,12 @@ class Table:
                         yield cell, row.method
 
     def markdown(self, results: Iterable[Result]) -> str:
-        """Test accuracy of the last epoch in %, mean ± standard deviation over seeds; what is missing is left open."""
+        """Test accuracies in %, mean ± standard deviation over seeds, a table for each of ``ACCURACIES``."""
         by_cell = {result.cell: result for result in results}
+        parts = [f"{title}:\n\n{self._one(by_cell, accuracy)}" for accuracy, title in ACCURACIES.items()]
+        return "\n".join(parts)
+
+    def _one(self, by_cell: Mapping[Cell, Result], accuracy: str) -> str:
         columns = sorted(self.columns, key=lambda column: column.title)
         lines = [
             "| " + " | ".join(["", *(column.title for column in columns)]) + " |",
@@ -82,8 +93,8 @@ class Table:
             shown = []
             for column in columns:
                 cells = [self.cell(row, column, seed) for seed in range(row.seeds(column))]
-                done = [by_cell[cell] for cell in cells if cell in by_cell]
-                shown.append(_figure([result.last for result in done], row.seeds(column)))
+                done = [getattr(by_cell[cell], accuracy) for cell in cells if cell in by_cell]
+                shown.append(_figure(done, row.seeds(column)))
             lines.append("| " + " | ".join([row.title, *shown]) + " |")
         return "\n".join(lines) + "\n"
 

@@ -1,5 +1,6 @@
 """The tables of docs/experiments.md."""
 
+from training.experiments.fine_tuning import as_they_are, one_hot, own_predictions
 from training.experiments.methods import (
     audit,
     ceiling,
@@ -52,6 +53,7 @@ _BY_TRUSTED = (
     Row("LP, M = 1k", "lp", with_loss("lp")),
     Row("LP, M = 0.1k", "lp", with_loss("lp"), trusted=100),
 )
+_AS_THEY_CAME = (Column("labels as they came", "none", 0, 1),)
 
 TABLES = {
     "strong-table": STRONG,
@@ -79,5 +81,27 @@ TABLES = {
         "paper",
         _BY_TRUSTED,
         _SYMMETRIC,
+    ),
+    "table4": Table(
+        "The paper's Table 4: ImageNet, ResNet-50 fine-tuned",
+        "paper",
+        (
+            Row("published weights", "published", as_they_are),
+            Row("LP, confidence labels of their own predictions", "lp-own-predictions", own_predictions),
+            Row("LP, one-hot labels", "lp-one-hot", one_hot),
+        ),
+        _AS_THEY_CAME,
+        data_set="imagefolder",
+        recipe="paper-imagenet-finetune",
+        weights="imagenet",
+    ),
+    "table5": Table(
+        "The paper's Table 5: Food-101N, ResNet-50 fine-tuned, tested on Food-101",
+        "paper",
+        (Row("LP, one-hot labels", "lp-one-hot", one_hot),),
+        _AS_THEY_CAME,
+        data_set="food101n",
+        recipe="paper-food101n",
+        weights="imagenet",
     ),
 }

@@ -11,8 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from labels.splits import split
 from models.confidence_labels import from_groups
 from models.groups import SimilarityGroups
+from models.preprocessing import InputSpec
+from training.data import DataSet
 from training.devices import make_fabric
 from training.feeds import ResidentImages
 from training.loop import train
@@ -68,6 +71,27 @@ def make_labels() -> Callable[..., TrainingLabels]:
         return TrainingLabels(np.arange(len(classes)), classes, known, classes)
 
     return make
+
+
+@pytest.fixture
+def columns() -> DataSet:
+    """Four classes in two pairs, each class a bright column."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(480) % 4
+    images = rng.integers(0, 90, (480, 8, 8, 1)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 2 * label : 2 * label + 2] += 120
+    return DataSet(
+        "columns",
+        tuple("abcd"),
+        SimilarityGroups.from_lists("abcd", ["ab", "cd"]),
+        InputSpec(height=8, width=8, channels=1, resize=8),
+        images,
+        labels,
+        split(labels, validation=40, reserve=40),
+        images[:80],
+        labels[:80],
+    )
 
 
 def separable(n: int = 96) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

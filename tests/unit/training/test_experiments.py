@@ -10,14 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from labels.splits import split
 from models.groups import SimilarityGroups
-from models.preprocessing import InputSpec
 from training.data import DataSet, load_fashion_mnist
 from training.experiments.cells import Cell, Result, Results, ResultsError
 from training.experiments.cli import experiment
+from training.experiments.errors import ExperimentError
 from training.experiments.methods import audit, ceiling, strong, swapped, trusted_alone, with_loss
-from training.experiments.table import Column, ExperimentError, Row, Table
+from training.experiments.table import Column, Row, Table
 from training.experiments.tables import STRONG, TABLES
 from training.experiments.train_cell import train_cell
 from training.noise import Noise
@@ -38,8 +37,8 @@ def result(cell: Cell, accuracy: float) -> Result:
     return Result(cell, accuracy, accuracy, accuracy, 1.0, 0.0, accuracy, 1.0, "quick", "abc")
 
 
-def drawn(data: DataSet, ratio: float, trusted: int = 80) -> tuple[TrainingLabels, NDArray[np.int64]]:
-    truth = data.labels
+def drawn(columns: DataSet, ratio: float, trusted: int = 80) -> tuple[TrainingLabels, NDArray[np.int64]]:
+    truth = columns.labels
     noise = Noise("asymmetric", ratio)
     rng = np.random.default_rng(0)
     kept = TrainingLabels.draw(
@@ -48,54 +47,33 @@ def drawn(data: DataSet, ratio: float, trusted: int = 80) -> tuple[TrainingLabel
     return kept, truth
 
 
-@pytest.fixture
-def data() -> DataSet:
-    """Four classes, each a bright column."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(800) % 4
-    images = rng.integers(0, 90, (800, 8, 8, 1)).astype(np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[:, 2 * label : 2 * label + 2] += 120
-    return DataSet(
-        "columns",
-        tuple("abcd"),
-        GROUPS,
-        InputSpec(height=8, width=8, channels=1, resize=8),
-        images,
-        labels,
-        split(labels, validation=40, reserve=40),
-        images[:80],
-        labels[:80],
-    )
-
-
-def test_a_cell_is_trained_and_measured(data: DataSet, make_recipe: Callable[..., Recipe]) -> None:
+def test_a_cell_is_trained_and_measured(columns: DataSet, make_recipe: Callable[..., Recipe]) -> None:
     """A cell yields the three accuracies in their order, and the same ones again from the same seed."""
     recipe = make_recipe(ema=0.9)
     for row in STRONG.rows:
         if row.name == "audit":  # knows Fashion-MNIST alone
             continue
-        done = train_cell(replace(CELL, method=row.name), row.method, data, recipe, "tiny")
+        done, _ = train_cell(replace(CELL, method=row.name), row.method, columns, recipe, "tiny")
         assert done.last <= done.best >= done.picked
         assert [epoch["epoch"] for epoch in done.curve][:2] == [1, 2]
-    again = train_cell(replace(CELL, method=row.name), row.method, data, recipe, "tiny")
+    again, _ = train_cell(replace(CELL, method=row.name), row.method, columns, recipe, "tiny")
     assert replace(again, seconds=0, curve=[]) == replace(done, seconds=0, curve=[])
 
 
-def test_most_flips_are_flipped_back(data: DataSet) -> None:
+def test_most_flips_are_flipped_back(columns: DataSet) -> None:
     """Where the trusted samples show that most labels are flipped, correction swaps them; where few are, it doesn't."""
     for ratio, wrong in ((0.8, 0.2), (0.2, 0.2)):
-        labels, truth = drawn(data, ratio)
-        lesson = swapped(labels, data, _recipe())
+        labels, truth = drawn(columns, ratio)
+        lesson = swapped(labels, columns, _recipe())
         untrusted = ~lesson.labels.trusted
         assert (lesson.labels.given != truth)[untrusted].mean() == pytest.approx(wrong, abs=0.03)
         assert (lesson.labels.given == truth)[~untrusted].all()
 
 
-def test_strong_reads_rates_off_the_trusted_samples(data: DataSet) -> None:
+def test_strong_reads_rates_off_the_trusted_samples(columns: DataSet) -> None:
     """A label's confidence is in the class that mostly bears it by the trusted samples, however many are flipped."""
-    labels, _ = drawn(data, 0.8, trusted=400)
-    lesson = strong(labels, data, _recipe())
+    labels, _ = drawn(columns, 0.8, trusted=400)
+    lesson = strong(labels, columns, _recipe())
     z = torch.zeros(1, 4, requires_grad=True)
     lesson.loss(z, torch.tensor([0]), torch.tensor([False])).backward()
     assert z.grad is not None
@@ -121,15 +99,15 @@ def test_an_audit_finds_the_rates_that_trusted_samples_show() -> None:
     assert np.mean(lesson.notes["flip_rates"]) == pytest.approx(0.4, abs=0.03)
 
 
-def test_a_baseline_sees_only_what_it_may(data: DataSet) -> None:
+def test_a_baseline_sees_only_what_it_may(columns: DataSet) -> None:
     """The ceiling alone sees true labels, and trusted samples alone are nothing but the trusted samples."""
-    labels, truth = drawn(data, 0.5)
-    assert (ceiling(labels, data, _recipe()).labels.given == truth).all()
-    alone = trusted_alone(labels, data, _recipe()).labels
+    labels, truth = drawn(columns, 0.5)
+    assert (ceiling(labels, columns, _recipe()).labels.given == truth).all()
+    alone = trusted_alone(labels, columns, _recipe()).labels
     assert len(np.unique(alone.index)) == 80
-    assert len(alone.given) == 200  # a quarter of all
+    assert len(alone.given) == 120  # a quarter of all
     assert (alone.given == truth[alone.index]).all()
-    assert (with_loss("ce")(labels, data, _recipe()).labels.given == labels.given).all()
+    assert (with_loss("ce")(labels, columns, _recipe()).labels.given == labels.given).all()
 
 
 def test_results_are_added_and_read_again(tmp_path: Path) -> None:
@@ -172,17 +150,27 @@ def test_a_table_has_each_cell_once() -> None:
     ]
     for table in TABLES.values():
         every = [cell for cell, _ in table.cells()]
-        assert len(every) == len(set(every)) > 8
+        assert len(every) == len(set(every)) > 0
 
 
 def test_a_table_says_what_is_missing() -> None:
-    """Markdown has mean and deviation over the seeds, says where some are missing, and leaves open what is."""
+    """Markdown has mean and deviation over the seeds, says where some are missing, and leaves open what is.
+
+    There is a table for each of the three accuracies.
+    """
     done = [
-        result(CELL, 0.9),
+        replace(result(CELL, 0.9), best=0.97),
         result(replace(CELL, seed=1), 0.92),
         result(Cell("ceiling", "none", 40, 0, "verified"), 0.95),
     ]
-    assert TABLE.markdown(done).splitlines() == [
+    lines = TABLE.markdown(done).splitlines()
+    assert [line for line in lines if line.endswith(":")] == [
+        "After the last epoch:",
+        "After the epoch that is best on validation images:",
+        "After the epoch that is best on the test split itself, as the paper has it:",
+    ]
+    assert lines[-2] == "| one | … | 94.50 ± 3.54 |"
+    assert lines[2:6] == [
         "|  | 0 | 0.4 |",
         "| --- | --- | --- |",
         "| one | … | 91.00 ± 1.41 |",
@@ -205,7 +193,7 @@ def test_the_command_writes_what_is_there(tmp_path: Path) -> None:
     assert "50.00" in (tmp_path / "table1.md").read_text()
     with pytest.raises(ExperimentError, match="no experiment 'table9'; there are strong-table, table1"):
         experiment("table9", results=tmp_path, cells=0)
-    with pytest.raises(ExperimentError, match="table1 has no row 'strong'; its rows are ce, pce"):
+    with pytest.raises(ExperimentError, match="no row 'strong'; its rows are ce, pce"):
         experiment("table1", results=tmp_path, rows=["strong"], cells=0)
 
 
