@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .machine import lacks
 from .podman import Container, Podman
 from .stand_ins import base_image
 
@@ -24,6 +25,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents and not item.get_closest_marker("image_gpu"):
             item.add_marker("image")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine() -> None:
+    """Nothing is tried on a machine that lacks something, and all that it lacks is said at once."""
+    if found := lacks():
+        pytest.exit("\n".join(["The tests of the images need:", *found]), returncode=1)
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ from .podman import ROOT, Podman
 DAEMON = (
     *("--exec-opt", "native.cgroupdriver=cgroupfs"),
     *("--default-ulimit", "nofile=4096:4096", "--default-ulimit", "nproc=4096:4096"),
+    *("--bridge", "none", "--containerd-namespace", "lookalike", "--containerd-plugins-namespace", "lookalike-plugins"),
 )
-"""As for podman: no systemd, and limits no higher than our own."""
+"""As for podman: no systemd, limits no higher than our own. And apart from another engine's bridge and containers."""
 
 
 class Docker:

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from .machine import lent_to_builds
+
 ROOT = Path(__file__).parents[2]
 SETTINGS = """\
 [containers]
@@ -30,8 +32,8 @@ class Podman:
         settings = folder / "containers.conf"
         settings.write_text(SETTINGS)
         self.environment = os.environ | {"CONTAINERS_CONF": str(settings)}
-        self._pip_conf = folder / "pip.conf"
-        self._pip_conf.write_text("[global]\ncert = /run/ca.crt\n")
+        # Of the two formats of images, OCI's has no health check.
+        self.build_flags = ["--pull=never", "--format", "docker", "--network", "host", *lent_to_builds(folder)]
 
     def __call__(self, *arguments: object, seconds: float = 120) -> str:
         done = self.try_to(*arguments, seconds=seconds)
@@ -49,14 +51,6 @@ class Podman:
             timeout=seconds,
             check=False,
         )
-
-    @property
-    def build_flags(self) -> list[str]:
-        """What `podman build` needs here. Where a proxy opens this machine's TLS, pip is lent its authority."""
-        authority = os.environ.get("SSL_CERT_FILE")
-        lent = ["-v", f"{authority}:/run/ca.crt:ro", "-v", f"{self._pip_conf}:/etc/pip.conf:ro"] if authority else []
-        # Of the two formats of images, OCI's has no health check.
-        return ["--pull=never", "--format", "docker", "--network", "host", *lent]
 
     def make(self, target: str, *variables: str, flags: tuple[str, ...] = (), folder: Path = ROOT) -> None:
         """Build an image by the Makefile."""

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .machine import mirror
 from .podman import Podman
 
 BASE = "localhost/lookalike-test/python:slim-bookworm"
@@ -20,7 +21,7 @@ def base_image(podman: Podman) -> str:
     if podman.try_to("image", "exists", BASE).returncode:
         with tempfile.TemporaryDirectory(prefix="base-") as folder:
             root, archive = Path(folder) / "root", Path(folder) / "root.tar"
-            command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root)]
+            command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(root), *mirror()]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=600)
             for waste in ("var/cache/apt", "var/lib/apt/lists"):
                 shutil.rmtree(root / waste)

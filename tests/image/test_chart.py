@@ -2,7 +2,11 @@
 
 import json
 import re
+import socket
 import subprocess
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,8 @@ REFUSED = {
     "keys.allowAnonymous=true,api.replicas=2": "needs PostgreSQL",
     "keys.allowAnonymous=true,api.autoscaling.enabled=true": "needs PostgreSQL",
     "keys.allowAnonymous=true,database.secretName=d": "ReadWriteMany",
+    "keys.allowAnonymous=true,api.autoscaling.minReplicas=9": "minReplicas is above maxReplicas",
+    "keys.allowAnonymous=true,service.port=80000": "maximum: got 80,000, want 65,535",
     "keys.allowAnonymous=true,api.replicas=0": "minimum: got 0, want 1",
     "keys.allowAnonymous=true,api.replica=1": "additional properties 'replica' not allowed",
     "keys.allowAnonymous=true,settings.WORKER=off": "WORKER",
@@ -90,22 +96,45 @@ def test_a_setting_named_like_a_service_stops_no_start() -> None:
             assert each["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_network_policies_let_its_own_pods_work(example: Path) -> None:
+    """Servers, workers and migration reach only what they need; `helm test` reaches the servers, whoever else may."""
+    objects = documents(rendered("--values", example))
+    own, api = objects["NetworkPolicy/shop"]["spec"], objects["NetworkPolicy/shop-api"]["spec"]
+    (expression,) = own["podSelector"]["matchExpressions"]
+    component = "app.kubernetes.io/component"
+    assert (expression["key"], expression["operator"]) == (component, "In")
+    pods = [each["spec"]["template"] for each in objects.values() if each["kind"] in {"Deployment", "Job"}]
+    assert {pod["metadata"]["labels"][component] for pod in pods} <= set(expression["values"])
+    assert all(own["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items() for pod in pods)
+    test = objects["Pod/shop-test"]["metadata"]["labels"]
+    assert test[component] not in expression["values"]
+    selectors = [each["podSelector"]["matchLabels"] for each in api["ingress"][0]["from"] if each.get("podSelector")]
+    assert [True for selector in selectors if selector.items() <= test.items()]
+
+
+def test_all_parts_are_of_one_version() -> None:
+    """Chart and Compose file name the images of the version that pyproject.toml does."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["version"] == chart["appVersion"] == version
+    compose = (ROOT / "docker" / "compose.yaml").read_text()
+    assert set(re.findall(r"lookalike:([0-9.]+)-", compose)) == {version}
+
+
 def test_the_deployment_runs(podman: Podman, image: str, kit: Any, eventually: Any, tmp_path: Path) -> None:
     """The deployment as rendered, with its claim, runs under `podman kube play`, and what `helm test` runs passes."""
     repository, _, tag = image.rpartition(":")
     given = f"image.repository={repository},image.tag={tag.removesuffix('-cpu')},image.pullPolicy=Never"
     objects = documents(rendered("--values", CHART / "examples" / "one-server.yaml", "--set-string", given))
-    played = [objects["PersistentVolumeClaim/shop"], objects["Deployment/shop-api"]]
-    manifest = tmp_path / "manifest.yaml"
-    manifest.write_text(yaml.safe_dump_all(played))
-    podman("kube", "play", manifest)
-    try:
-        name = "shop-api-pod-0-api"
-        state = podman.inspect(name)
+    deployment = objects["Deployment/shop-api"]
+    port = free_port()
+    deployment["spec"]["template"]["spec"]["containers"][0]["ports"][0] |= {"hostPort": port, "hostIP": "127.0.0.1"}
+    with playing(podman, [objects["PersistentVolumeClaim/shop"], deployment], tmp_path / "manifest.yaml"):
+        state = podman.inspect("shop-api-pod-0-api")
         assert state["HostConfig"]["ReadonlyRootfs"] is True
         assert state["HostConfig"]["Memory"] == 2**30
-        address = next(iter(state["NetworkSettings"]["Networks"].values()))["IPAddress"]
-        with httpx.Client(base_url=f"http://{address}:8000", timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
             eventually(lambda: is_ready(client), "the service is ready")
             files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}
             location = client.post("/v1/audits", files=files).raise_for_status().headers["Location"]
@@ -113,12 +142,32 @@ def test_the_deployment_runs(podman: Podman, image: str, kit: Any, eventually: A
         (test,) = objects["Pod/shop-test"]["spec"]["containers"]
         done = podman(
             *("run", "--rm", "--pull=never", "--network", "host", "--read-only", "--cap-drop", "ALL"),
-            *("-e", f"URL=http://{address}:8000", "--entrypoint", json.dumps(test["command"]), image, *test["args"]),
+            *("-e", f"URL=http://127.0.0.1:{port}", "--entrypoint", json.dumps(test["command"]), image, *test["args"]),
         )
         assert "fashion-mnist ['1'] 200" in done
-    finally:
-        podman("kube", "down", manifest)
+
+
+@contextmanager
+def playing(podman: Podman, objects: list[dict[str, Any]], manifest: Path) -> Iterator[None]:
+    """Objects under `podman kube play` for the length of the block; also after an earlier run that left its own."""
+    manifest.write_text(yaml.safe_dump_all(objects))
+
+    def remove() -> None:
+        podman.try_to("kube", "down", manifest)
         podman("volume", "rm", "--force", "shop")
+
+    remove()
+    try:
+        podman("kube", "play", manifest)
+        yield
+    finally:
+        remove()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
 
 
 def is_ready(client: httpx.Client) -> bool:

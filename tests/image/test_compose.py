@@ -1,4 +1,4 @@
-"""The compose file, brought up by a real Docker engine with PostgreSQL."""
+"""The compose file, brought up by a real Docker engine with PostgreSQL and Prometheus."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from .docker import Docker, running
-from .podman import Podman
+from .podman import ROOT, Podman
 
-POSTGRES = "localhost/lookalike-test/postgres"
+POSTGRES, PROMETHEUS = "localhost/lookalike-test/postgres", "localhost/lookalike-test/prometheus"
 COMPOSE = ("docker", "compose", "--file", "docker/compose.yaml")
 UP = ("up", "--detach", "--wait", "--no-build", "--scale", "api=2")
 PG_DUMP = ("pg_dump", "--username", "lookalike", "--format", "custom", "lookalike")
@@ -19,14 +19,18 @@ PG_RESTORE = ("pg_restore", "--username", "lookalike", "--dbname", "lookalike", 
 
 
 @pytest.fixture(scope="module")
-def docker(eventually: Any, podman: Podman, base: str, image: str, tmp_path_factory: Any) -> Iterator[Docker]:
+def stand_ins(podman: Podman, base: str) -> None:
+    """The images that come from others."""
+    for image in (POSTGRES, PROMETHEUS):
+        given = ("--build-arg", f"BASE_IMAGE={base}", "-f", f"tests/image/{image.rpartition('/')[2]}.Dockerfile")
+        podman("build", *podman.build_flags, *given, "-t", image, ".", seconds=600)
+
+
+@pytest.fixture(scope="module")
+def docker(eventually: Any, podman: Podman, stand_ins: None, image: str, tmp_path_factory: Any) -> Iterator[Docker]:
     """An engine that has the images."""
-    file = "tests/image/postgres.Dockerfile"
-    podman(
-        "build", *podman.build_flags, "--build-arg", f"BASE_IMAGE={base}", "-f", file, "-t", POSTGRES, ".", seconds=600
-    )
     with running(eventually) as docker:
-        docker.take(podman, tmp_path_factory.mktemp("images"), image, POSTGRES)
+        docker.take(podman, tmp_path_factory.mktemp("images"), image, POSTGRES, PROMETHEUS)
         yield docker
 
 
@@ -40,9 +44,12 @@ def stack(docker: Docker, image: str) -> Iterator[Any]:
                 *COMPOSE,
                 *arguments,
                 stdin=given,
+                COMPOSE_PROFILES="metrics",
                 PORT="0",  # any free one
+                PROMETHEUS_PORT="0",
                 IMAGE=image,
                 POSTGRES_IMAGE=POSTGRES,
+                PROMETHEUS_IMAGE=PROMETHEUS,
                 POSTGRES_PASSWORD="a password: with @/ signs",
             )
         if into:
@@ -93,6 +100,7 @@ def test_it_waits_for_what_it_needs(stack: Any) -> None:
         ["api", "running", "healthy"],
         ["migrate", "exited", ""],
         ["postgres", "running", "healthy"],
+        ["prometheus", "running", ""],
         ["worker", "running", "healthy"],
     ]
 
@@ -130,6 +138,32 @@ def test_a_backup_brings_audits_back(
         assert client.get(location).json()["status"] == "succeeded"
         assert client.get(f"{location}/report").json() == report
         assert client.get(f"{location}/rows/0/image").status_code == 200
+
+
+def test_prometheus_finds_all_servers(stack: Any, eventually: Any) -> None:
+    """The profile `metrics` scrapes each of the two servers."""
+    address = stack("port", "prometheus", 9090)
+    with httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False) as client:
+
+        def up() -> bool:
+            samples = client.get("/api/v1/query", params={"query": "up"}).json()["data"]["result"]
+            return [sample["value"][1] for sample in samples] == ["1", "1"]
+
+        eventually(up, "both servers are scraped")
+
+
+def test_prometheus_can_read_what_it_is_given(podman: Podman, stand_ins: None, tmp_path: Path) -> None:
+    """Its files are valid, that for a service with keys too."""
+    (tmp_path / "metrics.key").write_text("lk_key")
+    for file in ("prometheus.yaml", "prometheus.keys.yaml"):
+        mounts = (
+            "-v",
+            f"{ROOT}/docker/{file}:/etc/prometheus/{file}:ro",
+            "-v",
+            f"{tmp_path}/metrics.key:/etc/prometheus/metrics.key:ro",
+        )
+        check = ("--entrypoint", "promtool", PROMETHEUS, "check", "config", f"/etc/prometheus/{file}")
+        assert "SUCCESS" in podman("run", "--rm", "--pull=never", "--network", "none", *mounts, *check)
 
 
 def test_only_this_machine_is_let_in(stack: Any) -> None:

@@ -36,9 +36,9 @@ def classify(client: httpx.Client, image: bytes) -> httpx.Response:
 
 
 def test_it_is_ready_soon(hardened: Any, eventually: Any) -> None:
-    """Within 3 s of its start it takes requests: the best of three starts, since the machine may have other work."""
+    """Within 3 s of its start it takes requests: the best of five starts, since the machine may have other work."""
     taken = []
-    while len(taken) < 3 and min(taken, default=READY_SECONDS + 1) > READY_SECONDS:
+    while len(taken) < 5 and min(taken, default=READY_SECONDS + 1) > READY_SECONDS:
         started = time.monotonic()
         with hardened().client() as client:
             eventually(lambda client=client: is_ready(client), "the service is ready")

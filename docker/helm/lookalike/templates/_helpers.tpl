@@ -34,6 +34,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and .Values.keys.secretName .Values.keys.allowAnonymous -}}
 {{- fail "keys.secretName and keys.allowAnonymous contradict each other: unset one of them" -}}
 {{- end -}}
+{{- with .Values.api.autoscaling -}}
+{{- if gt (int .minReplicas) (int .maxReplicas) -}}
+{{- fail "api.autoscaling.minReplicas is above maxReplicas: lower it" -}}
+{{- end -}}
+{{- end -}}
 {{- if not .Values.database.secretName -}}
 {{- if or (gt (int .Values.api.replicas) 1) .Values.api.autoscaling.enabled -}}
 {{- fail "more than one server needs PostgreSQL: set database.secretName" -}}
