@@ -47,8 +47,19 @@ def noise_in(joint: NDArray[np.float64]) -> float:
     return float(joint.sum() - joint.trace())
 
 
-def judge(rows: int, excess: Interval, noise_rate: Interval, *, corrected: bool) -> Asymmetry:
-    """Decide; ``corrected`` says that the joint was corrected with validation counts."""
+def are_telling(membership: NDArray[np.bool_]) -> bool:
+    """Whether some pairs of classes lie inside the groups and some outside; else D is 0 by what it is."""
+    pairs = membership[~np.eye(len(membership), dtype=bool)]
+    return bool(pairs.any() and not pairs.all())
+
+
+def judge(
+    rows: int, excess: Interval, noise_rate: Interval, membership: NDArray[np.bool_], *, corrected: bool
+) -> Asymmetry:
+    """Decide; ``corrected`` says that the joint was corrected with validation counts.
+
+    Without groups, or with all classes in one, noise is never called symmetric: the excess couldn't have shown it.
+    """
     verdict: Verdict
     if rows < LEAST_ROWS:
         verdict = "insufficient"
@@ -56,6 +67,8 @@ def judge(rows: int, excess: Interval, noise_rate: Interval, *, corrected: bool)
         verdict = "asymmetric"
     elif noise_rate.low <= CLEAN_RATE:
         verdict = "clean"
+    elif not are_telling(membership):
+        verdict = "insufficient"
     else:
         verdict = "symmetric"
     return Asymmetry(verdict, excess)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from audit.asymmetry import LEAST_ROWS
+from audit.asymmetry import LEAST_ROWS, are_telling
 from audit.evidence import Evidence
 from audit.joint import confusion_matrix
 from audit.noise_model import NoiseModel
@@ -28,6 +28,12 @@ def cautions(
     scored, classes = int(tally.rows.sum()), evidence.groups.classes
     if scored < LEAST_ROWS:
         yield f"only {scored} rows were scored: fewer than {LEAST_ROWS} are too few for a verdict on asymmetry"
+    if not are_telling(evidence.groups.membership):
+        yield (
+            "all classes are in one similarity group"
+            if len(classes) > 1 and evidence.groups.membership.all()
+            else "no similarity groups are known"
+        ) + ": whether wrong labels stay among similar classes can't be told; name groups if some classes are alike"
     if cross_validated:
         yield (
             "the evidence is a model fitted on these very labels: noise that gathers on hard images can't be told from "

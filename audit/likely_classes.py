@@ -1,7 +1,7 @@
 """The classes that an image may be of: where there are many, a few dozen stand for all.
 
-The most probable ones stand for themselves. The others matter by what they amount to: each of a few strata, ever wider
-with the rank, is represented by the class at its middle.
+The label and the most probable other ones stand for themselves. The rest matter by what they amount to: each of a few
+strata, ever wider with the rank, is represented by the class at its middle.
 """
 
 import numpy as np
@@ -21,16 +21,18 @@ def likely_classes(
     n, K = probabilities.shape
     if K <= MOST:
         return np.tile(np.arange(K), (n, 1)), np.ones((n, K))
-    edges = np.geomspace(ALONE, K, STRATA + 1).round().astype(np.intp)
+    others = K - 1
+    edges = np.geomspace(ALONE, others, STRATA + 1).round().astype(np.intp)
     ranks = np.concatenate([np.arange(ALONE), np.sqrt(edges[:-1] * edges[1:]).astype(np.intp)])
-    places = K - 1 - ranks
-    classes = np.empty((n, len(places)), dtype=np.intp)
+    places = others - ranks
+    classes = np.empty((n, 1 + len(ranks)), dtype=np.intp)
+    classes[:, 0] = given
     size = max(1, BLOCK_CELLS // K)
     for start in range(0, n, size):
         block = slice(start, start + size)
-        classes[block] = np.argpartition(probabilities[block], places[ALONE - 1 :], axis=1)[:, places]
-    sizes = np.tile(np.concatenate([np.ones(ALONE), np.diff(edges)]), (n, 1))
-    sizes[classes == given[:, None]] = 1.0
-    missing = np.flatnonzero(~(classes == given[:, None]).any(axis=1))
-    classes[missing, ALONE - 1] = given[missing]
-    return classes, sizes
+        labels = given[block]
+        seen = probabilities[block].copy()
+        seen[np.arange(len(labels)), labels] = -1.0  # the label is no other class: it comes last
+        classes[block, 1:] = np.argpartition(seen, places[ALONE - 1 :], axis=1)[:, places]
+    sizes = np.concatenate([np.ones(1 + ALONE), np.diff(edges)])
+    return classes, np.tile(sizes, (n, 1))

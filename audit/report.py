@@ -104,7 +104,7 @@ def report_on(
         scored=scored,
         flagged=int(tally.flagged.sum()),
         noise_rate=noise_rate,
-        asymmetry=judge(scored, excess, noise_rate, corrected=corrected),
+        asymmetry=judge(scored, excess, noise_rate, evidence.groups.membership, corrected=corrected),
         image_dependent=slips,
         tally=tally,
         rates=_rates(tally, noise),

@@ -17,7 +17,7 @@ Family = Literal["uniform", "pooled", "grouped"]
 POOLING_ROWS = 50.0  # a class's own rates weigh as much as the common ones when it has this many rows
 CHANCE_ROWS = 2.0  # in each channel (inside, outside groups) so many errors are put down to chance: no noise by default
 LEAST_RATE = 1e-7  # no pair is impossible: saturated rows keep an order
-STANDOUT_DEVIATIONS = 3.0  # of a Poisson count, above the share of its class
+STANDOUT_DEVIATIONS = 3.0  # of a binomial count, above the share of its class
 STANDOUT_ROWS = 1.0  # and so many rows more
 
 
@@ -98,6 +98,9 @@ def standout_pairs(counts: NDArray[np.float64], free: NDArray[np.bool_]) -> NDAr
     """Return the pairs, not ``free``, whose expected ``counts`` ``[true, given]`` are far above their class's share."""
     K = len(counts)
     outside = ~free & ~np.eye(K, dtype=bool)
-    share = np.where(outside, counts, 0.0).sum(axis=1, keepdims=True) / np.maximum(outside.sum(axis=1), 1)[:, None]
-    found: NDArray[np.bool_] = outside & (counts > share + STANDOUT_DEVIATIONS * np.sqrt(share) + STANDOUT_ROWS)
+    pairs = np.maximum(outside.sum(axis=1, keepdims=True), 1)
+    share = np.where(outside, counts, 0.0).sum(axis=1, keepdims=True) / pairs
+    # The count is part of its class's sum, which matters where pairs are few: with three classes it is one of two.
+    deviation = np.sqrt(share * (1 - 1 / pairs))
+    found: NDArray[np.bool_] = outside & (counts > share + STANDOUT_DEVIATIONS * deviation + STANDOUT_ROWS)
     return found

@@ -45,7 +45,10 @@ def asymmetry(found: Asymmetry) -> str:
         case "clean":
             return "There are too few wrong labels, if any, to ask whom they are mistaken for."
         case _:
-            return "Fewer than 500 rows were scored: too few to say whether labels are mistaken for similar classes."
+            return (
+                "It can't be said whether labels are mistaken for similar classes: fewer than 500 rows were scored, or "
+                "the groups leave nothing to compare."
+            )
 
 
 def hard_images(found: ImageDependent) -> str:

@@ -12,6 +12,7 @@ from audit.reference import audit_reference
 from models.groups import SimilarityGroups
 
 RATE = Interval(0.1, 0.08, 0.12)
+GROUPS = np.kron(np.eye(2), np.ones((2, 2))).astype(bool)
 
 
 @pytest.mark.parametrize("name", ["clean", "asymmetric", "symmetric"])
@@ -100,7 +101,15 @@ def test_the_rules_of_the_verdict(
     """The verdict follows the written rules in their order, at their thresholds."""
     excess = Interval(excess_low + 0.1, excess_low, excess_low + 0.2)
     rate = Interval(rate_low + 0.1, rate_low, rate_low + 0.2)
-    assert judge(rows, excess, rate, corrected=corrected).verdict == verdict
+    assert judge(rows, excess, rate, GROUPS, corrected=corrected).verdict == verdict
+
+
+@pytest.mark.parametrize("membership", [np.eye(3, dtype=bool), np.ones((3, 3), dtype=bool)])
+def test_without_groups_to_compare_nothing_is_called_symmetric(membership: NDArray[np.bool_]) -> None:
+    """Where the excess is 0 whatever the noise, noise has no verdict; that there is none can still be said."""
+    none = Interval(0.0, 0.0, 0.0)
+    assert judge(5000, none, Interval(0.2, 0.18, 0.22), membership, corrected=True).verdict == "insufficient"
+    assert judge(5000, none, Interval(0.0, -0.01, 0.01), membership, corrected=True).verdict == "clean"
 
 
 def test_the_models_own_confusion_is_no_excess(

@@ -82,6 +82,35 @@ def test_groups_are_discovered(noises: dict[str, NDArray[np.float64]]) -> None:
     assert result.report.asymmetry.verdict == "asymmetric"
 
 
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_one_direction_among_three_classes_is_found(seed: int) -> None:
+    """With as few classes as three, and without groups, noise from one class to another is found and called that."""
+    rng = np.random.default_rng(seed)
+    true = rng.integers(3, size=1500)
+    x = 3 * np.eye(3)[true] + rng.standard_normal((1500, 3))
+    given = np.where((true == 0) & (rng.random(1500) < 0.25), 1, true)
+    probe = Probe.fit(ProbeSums.of(x, given, np.arange(1500), 3))
+    p = probe.calibrated(probe.logits(x, np.arange(1500)), given).probabilities(x, np.arange(1500))
+    report = audit_cross_validated(p, given, ["a", "b", "c"], None, seed=0).report
+    assert report.groups.as_lists() == [["a", "b"]]
+    assert report.asymmetry.verdict == "asymmetric"
+    assert abs(report.noise_rate.estimate - (true != given).mean()) < 0.02
+
+
+def test_noise_in_a_ring_of_three_classes_is_not_called_symmetric() -> None:
+    """Where every pair of classes is mixed up, one way, all are one group: no verdict, and the reason for it."""
+    rng = np.random.default_rng(14)
+    true = rng.integers(3, size=3000)
+    x = 3 * np.eye(3)[true] + rng.standard_normal((3000, 3))
+    given = np.where(rng.random(3000) < 0.2, (true + 1) % 3, true)
+    probe = Probe.fit(ProbeSums.of(x, given, np.arange(3000), 3))
+    p = probe.calibrated(probe.logits(x, np.arange(3000)), given).probabilities(x, np.arange(3000))
+    report = audit_cross_validated(p, given, ["a", "b", "c"], None, seed=0).report
+    assert report.asymmetry.verdict == "insufficient"
+    assert any("all classes are in one similarity group" in warning for warning in report.warnings)
+    assert report.rates[0, 1] > 0.1 > report.rates[0, 2]
+
+
 def test_wrong_groups_hurt_little(noises: dict[str, NDArray[np.float64]]) -> None:
     """Groups that have nothing to do with the noise cost less than .01 of average precision against none."""
     for name in ("asymmetric", "symmetric", "mixed"):

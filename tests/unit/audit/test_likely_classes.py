@@ -23,3 +23,15 @@ def test_a_few_dozen_stand_for_a_thousand() -> None:
     for power in (0.7, 1.0, 1.5):
         kept = (sizes * np.take_along_axis(p, classes, axis=1) ** power).sum(axis=1)
         assert 0.9 < np.median(kept / (p**power).sum(axis=1)) < 1.1
+
+
+def test_a_label_of_middling_rank_leaves_its_stratum_whole() -> None:
+    """Whatever the rank of the label, all classes are counted, each once, and none weighs more for it."""
+    K = 200
+    p = np.tile(np.arange(K, 0, -1.0), (K, 1))
+    p /= p.sum(axis=1, keepdims=True)
+    given = np.arange(K)
+    classes, sizes = likely_classes(p, given)
+    assert (sizes.sum(axis=1) == K).all()
+    assert (sizes[classes == given[:, None]] == 1).all()
+    assert np.abs((sizes * np.take_along_axis(p, classes, axis=1)).sum(axis=1) - 1).max() < 0.02

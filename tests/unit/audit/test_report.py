@@ -107,6 +107,7 @@ def test_missing_groups_are_named(
     alone = SimilarityGroups.singletons(groups.classes)
     said = " ".join(audit_reference(upload.probabilities, upload.given, alone, seed=0).report.warnings)
     assert "6 pairs of classes outside the similarity groups" in said
+    assert "no similarity groups are known" in said
 
 
 @pytest.mark.parametrize("n", [1, 2])
