@@ -81,11 +81,10 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Find the labels of a file that are likely wrong."""
-    import polars as pl
-
     from labels.images.opening import holds_images
     from service.audits.input_columns import find
     from service.audits.run import run_audit
+    from service.audits.steps.files import scan_table
     from service.audits.steps.finish import REPORT, ROWS
     from service.audits.steps.options import AuditOptions
     from service.audits.summary import summary
@@ -111,7 +110,7 @@ def audit(
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
-    rows = pl.read_parquet(out / ROWS)
+    rows = scan_table(out / ROWS).collect()
     for line in summary(report, rows, find(report["columns"]["label"], rows.columns)):
         typer.echo(line)
     typer.echo(f"rows: {out / ROWS}\nreport: {out / REPORT}")

@@ -16,6 +16,7 @@ from service.audits.decisions import Decision
 from service.audits.folder import AuditFolder
 from service.audits.input_columns import find
 from service.audits.review_tools import Verified, write_fiftyone, write_label_studio
+from service.audits.steps.files import scan_table
 from service.audits.steps.finish import ROWS
 from service.audits.steps.plan import Plan
 
@@ -67,7 +68,7 @@ def export(
     if not path.exists():
         for old in folder.path.glob(f"export-{labels}-*-.{ENDINGS[form]}"):
             old.unlink(missing_ok=True)
-        table = pl.read_parquet(folder.path / ROWS)
+        table = scan_table(folder.path / ROWS).collect()
         verified = _trusted(folder)
         match labels:
             case "suggested":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from service.audits.folder import AuditFolder
 from service.audits.row_answers import RowKind
-from service.audits.steps.files import put_folder
+from service.audits.steps.files import put_folder, scan_table
 from service.audits.steps.finish import ROWS
 from service.audits.steps.infer import STATUS
 from service.audits.steps.plan import Plan
@@ -77,7 +77,7 @@ class RowIndex:
 
 def _columns(folder: AuditFolder) -> dict[str, NDArray[Any]]:
     plan = Plan.load(folder.path)
-    rows = pl.scan_parquet(folder.path / ROWS).select(_ANSWERS).collect()
+    rows = scan_table(folder.path / ROWS).select(_ANSWERS).collect()
     labels = plan.labels(folder.path)
     log_odds = rows["log_odds"].fill_null(float("nan")).to_numpy()
     order = np.argsort(-log_odds, kind="stable").astype(np.int32)  # NaN comes last

@@ -18,6 +18,7 @@ from service.audits.folder import AuditFolder
 from service.audits.input_columns import find
 from service.audits.row_answers import Columns, DecisionFilter, RowKind, RowPage, Sort
 from service.audits.row_index import KINDS, RowIndex
+from service.audits.steps.files import scan_table
 from service.audits.steps.finish import ROWS
 from service.audits.steps.infer import STATUS
 from service.audits.steps.plan import Plan
@@ -126,7 +127,7 @@ def _code(plan: Plan, label: str) -> int:
 
 def _has_label(folder: AuditFolder, plan: Plan, label: str) -> NDArray[np.bool_]:
     """Look for a label that is no class in the file itself."""
-    table = pl.scan_parquet(folder.path / ROWS)
+    table = scan_table(folder.path / ROWS)
     column = find(plan.label_column, table.collect_schema().names())
     values = table.select(cs.by_name(column)).collect()[column]  # to pl.col a name may be a pattern
     found: NDArray[np.bool_] = (label_text(values) == label).fill_null(value=False).to_numpy()
@@ -149,7 +150,7 @@ def _places(mask: NDArray[np.bool_], order: NDArray[np.int32] | None, start: int
 
 def _table(folder: AuditFolder, numbers: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
     """The input's columns and the answers."""
-    table = pl.scan_parquet(folder.path / ROWS)
+    table = scan_table(folder.path / ROWS)
     table = table.rename(renames([_NUMBER, _DECISION], table.collect_schema().names())).with_row_index(_NUMBER)
     rows = table.filter(pl.col(_NUMBER).is_in(numbers.tolist())).collect().to_dicts()
     by_number = {row[_NUMBER]: row for row in rows}

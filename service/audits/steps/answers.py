@@ -101,9 +101,10 @@ def sample(
     """
     plan = answers.plan
     limit = min(LIMIT, max(most_cells // len(plan.classes), 1))
+    judged = sum(len(numbers) for numbers, _ in judged_chunks(folder, plan))
     rows, parts = [], []
     for numbers, inferred in judged_chunks(folder, plan):
-        picked = chosen(numbers, plan.rows, limit)
+        picked = chosen(numbers, judged, limit)
         rows.append(numbers[picked])
         parts.append(answers.of(inferred, numbers, picked))
     numbers = np.concatenate(rows)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 
@@ -62,6 +63,11 @@ def put_folder(path: Path, fill: Callable[[Path], None]) -> None:
                 raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def scan_table(path: Path) -> pl.LazyFrame:
+    """The Parquet file of this very name: left to itself, polars takes ``[`` and ``*`` in it for a pattern."""
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
 def _sync(path: Path) -> None:

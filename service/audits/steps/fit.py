@@ -89,7 +89,7 @@ def fit(folder: Path, plan: Plan, options: AuditOptions, classifier: Classifier 
         answers, groups = Answers(plan, classifier), named or alone
         noise = fit_noise_model(sample(folder, answers, given, groups, validated=plan.basis == "model"))
     else:
-        probe = None if plan.basis == "columns" else _fit_probe(folder, plan, given)
+        probe = None if plan.basis == "columns" else _fit_probe(folder, plan, given, judged)
         raw = Answers(plan, classifier, probe)
         seen = sample(folder, raw, given, alone, validated=False, most_cells=MOST_CELLS_TO_LEARN_FROM)
         cleaner = fit_cross_validated(
@@ -118,10 +118,10 @@ def _groups(plan: Plan, options: AuditOptions, classifier: Classifier | None) ->
     return None
 
 
-def _fit_probe(folder: Path, plan: Plan, given: GivenLabels) -> Probe:
+def _fit_probe(folder: Path, plan: Plan, given: GivenLabels, judged: int) -> Probe:
     sums = None
     for rows, inferred in judged_chunks(folder, plan):
-        picked = chosen(rows, plan.rows, LIMIT)
+        picked = chosen(rows, judged, LIMIT)
         labels = given.given[rows[picked]]
         part = ProbeSums.of(inferred.embeddings[picked], labels, rows[picked], len(plan.classes))
         sums = part if sums is None else sums + part
@@ -129,7 +129,7 @@ def _fit_probe(folder: Path, plan: Plan, given: GivenLabels) -> Probe:
     probe = Probe.fit(sums)
     logits, seen = [], []
     for rows, inferred in judged_chunks(folder, plan):
-        picked = chosen(rows, plan.rows, LIMIT)
+        picked = chosen(rows, judged, LIMIT)
         logits.append(probe.logits(inferred.embeddings[picked], rows[picked]))
         seen.append(rows[picked])
     return probe.calibrated(np.concatenate(logits), given.given[np.concatenate(seen)])

@@ -18,7 +18,7 @@ from labels.places import listed
 from labels.probabilities import probability_classes
 from labels.resolving import ResolvedLabels, resolve_labels
 from models.groups import parse_groups
-from service.audits.steps.files import put_folder
+from service.audits.steps.files import put_folder, scan_table
 from service.audits.steps.options import AuditError, AuditOptions
 from service.inference.classifier import Classifier
 
@@ -30,9 +30,10 @@ FEWEST_ROWS_OF_A_CLASS = 10
 MOST_UNKNOWN = 0.05
 """Share of rows whose labels the model doesn't know, up to which the model still judges the others."""
 MOST_CLASSES = 2000
+"""Of labels or probability columns: each chunk keeps what labels are taken for what, class by class."""
 CHUNK_CELLS = 1_000_000
-"""Probabilities in a chunk of rows that need no images: each chunk opens its files anew,
-which is what small ones cost."""
+"""Of the table, in a chunk of rows that need no images: each chunk opens its files anew, and that is what small ones
+cost."""
 
 _PLAN, INPUT, _LABELS = "plan.json", "input.parquet", "labels.parquet"
 
@@ -70,7 +71,7 @@ class Plan(BaseModel):
     def labels(self, folder: Path, chunk: int | None = None) -> pl.DataFrame:
         """``image`` (null: names none), ``given``, ``original`` (-1: none), ``trusted``: of a chunk, or of all rows."""
         path = folder / "plan" / _LABELS
-        return pl.read_parquet(path) if chunk is None else _slice(path, self.chunk_rows, chunk)
+        return scan_table(path).collect() if chunk is None else _slice(path, self.chunk_rows, chunk)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows
         )
     settled = Plan(
         rows=file.table.height,
-        chunk_rows=chunk_rows if basis != "columns" else max(chunk_rows, CHUNK_CELLS // len(classes)),
+        chunk_rows=chunk_rows if basis != "columns" else max(chunk_rows, CHUNK_CELLS // file.table.width),
         basis=basis,
         classes=tuple(classes),
         spelling=resolved.spelling,
@@ -137,6 +138,11 @@ def _image_names(file: LabelFile, source: Source) -> list[str | None]:
 def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tuple[Basis, Sequence[str], list[str]]:
     """What to judge the rows by, against which classes; with what a person should know about the choice."""
     if columns := probability_classes(file.table.columns):
+        if len(columns) > MOST_CLASSES:
+            raise AuditError(
+                f"there are {len(columns)} columns prob_<class>, and an audit weighs at most {MOST_CLASSES} classes: "
+                "leave out classes that are never given, and divide what they had among the others"
+            )
         return "columns", columns, []
     if classifier is None:
         raise AuditError("there are no columns prob_<class>, so a model must look at the images: name one")
@@ -203,7 +209,7 @@ def _write(part: Path, settled: Plan, file: LabelFile, images: list[str | None],
 
 
 def _slice(path: Path, size: int, chunk: int) -> pl.DataFrame:
-    return pl.scan_parquet(path).slice(chunk * size, size).collect()
+    return scan_table(path).slice(chunk * size, size).collect()
 
 
 def _name(classifier: Classifier) -> str:
