@@ -2,7 +2,6 @@
 
 import math
 import time
-from ipaddress import IPv6Address
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -15,11 +14,10 @@ from service.access.keyring import Keyring
 from service.access.own_pages import is_foreign, is_from_own_page, key_in_cookie
 from service.access.rates import Rates
 from service.access.scopes import Need, needed
+from service.access.wrong_keys import address
 from service.errors import answer
 from service.pages.error_page import wants_page
 from service.routed_path import routed_path
-
-_WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE = 1.0, 20
 
 
 class _Refusal(NamedTuple):
@@ -66,7 +64,6 @@ class Gate:
         ``this_machine``: only who calls it by a name of loopback, which no page of another host can.
         """
         self._app, self._keyring, self._rates, self._this_machine = app, keyring, rates, this_machine
-        self._wrong_keys = Rates(_WRONG_KEYS_PER_SECOND, _WRONG_KEYS_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it."""
@@ -96,9 +93,9 @@ class Gate:
         if isinstance(caller, _Refusal):
             return caller
         if self._rates is not None:
-            wait = self._rates.take(caller.key or _address(scope), time.monotonic_ns())
+            wait = self._rates.take(caller.key or address(scope), time.monotonic_ns())
             if wait:
-                return _too_often("requests", wait)
+                return _too_often("requests", math.ceil(wait / 1e9))
         if need not in caller.may:
             detail = f"this needs a key with the scope {need}, which {caller.key!r} has not"
             return _Refusal(403, "insufficient_scope", detail, _challenge("insufficient_scope", f'scope="{need}"'))
@@ -117,7 +114,7 @@ class Gate:
         caller = keyring.caller(secret.strip())
         if caller is not None:
             return caller
-        wait = self._wrong_keys.take(_address(scope), time.monotonic_ns())
+        wait = keyring.wrong_keys.wait(scope)
         if wait:
             return _too_often("wrong keys", wait)
         return _Refusal(401, "key_invalid", "the key is unknown, expired or revoked", _challenge("invalid_token"))
@@ -132,22 +129,10 @@ def _refuse(scope: Scope, refusal: _Refusal) -> ASGIApp:
     return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
 
 
-def _address(scope: Scope) -> str:
-    """Whence a request comes; of an IPv6 address the network, since a client has as many addresses as it likes."""
-    host: str = scope["client"][0] if scope.get("client") else ""
-    if ":" not in host:
-        return host
-    try:
-        return IPv6Address(host).packed[:8].hex()
-    except ValueError:
-        return host
-
-
 def _challenge(error: str | None = None, *more: str) -> dict[str, str]:
     parameters = ['realm="lookalike"', *([f'error="{error}"'] if error else []), *more]
     return {"WWW-Authenticate": f"Bearer {', '.join(parameters)}"}
 
 
-def _too_often(what: str, wait: int) -> _Refusal:
-    seconds = math.ceil(wait / 1e9)
+def _too_often(what: str, seconds: int) -> _Refusal:
     return _Refusal(429, "rate", f"too many {what}; come back in {seconds} s", {"Retry-After": str(seconds)})

@@ -11,6 +11,7 @@ from pathlib import Path
 from service.access.caller import Caller
 from service.access.key_file import KeyFileError, read_keys
 from service.access.keys import KEY_LENGTH, Key, digest
+from service.access.wrong_keys import WrongKeys
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Keyring:
         self._seen = _signature(path)
         self._known = _by_digest(read_keys(path))
         self._look_at = time.monotonic() + look_every
+        self.wrong_keys = WrongKeys()
 
     def caller(self, secret: bytes) -> Caller | None:
         """Return the bearer of a key as it was sent; None: it is unknown, or no longer valid."""

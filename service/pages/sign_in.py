@@ -16,6 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 _MOST_BYTES = 4096
 _SECONDS = 30 * 24 * 3600
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lookalike", error="invalid_token"'}
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """An address on this host: browsers take a second slash or a backslash for the start of another, and skip line ends."""
 
@@ -27,7 +28,7 @@ async def sign_in(request: Request, services: UseServices, target: Next = "/") -
     """Ask for a key, where keys are asked for."""
     if services.keyring is None:
         return RedirectResponse("/", 303)
-    return page(request, "sign_in.html", next=_local(target), wrong=False)
+    return page(request, "sign_in.html", next=_local(target), wrong="")
 
 
 @router.post("/sign-in")
@@ -38,8 +39,14 @@ async def signed_in(request: Request, services: UseServices) -> Response:
     if services.keyring is None:
         return RedirectResponse("/", 303)
     if services.keyring.caller(key.encode()) is None:
-        headers = {"WWW-Authenticate": 'Bearer realm="lookalike", error="invalid_token"'}
-        return page(request, "sign_in.html", status=401, headers=headers, next=target, wrong=True)
+        wait = services.keyring.wrong_keys.wait(request.scope)
+        if wait:
+            wrong = f"Too many wrong keys came from your network. Wait {wait} s, then try again."
+            return page(
+                request, "sign_in.html", status=429, headers={"Retry-After": str(wait)}, next=target, wrong=wrong
+            )
+        wrong = "This key is unknown, expired or revoked. Check that you copied all of it, or ask for a new one."
+        return page(request, "sign_in.html", status=401, headers=_CHALLENGE, next=target, wrong=wrong)
     answer = RedirectResponse(target, 303)
     secure = request.url.scheme == "https"
     answer.set_cookie(COOKIE, key, max_age=_SECONDS, secure=secure, httponly=True, samesite="strict")

@@ -73,6 +73,18 @@ def test_a_wrong_key_is_told_so(door: Door) -> None:
         assert "Set-Cookie" not in answer.headers
 
 
+def test_keys_are_not_guessed_here_either(door: Door) -> None:
+    """Wrong keys count, whether they are sent or typed; who types too many is told to wait, and a right key gets in."""
+    for _ in range(10):
+        door.http.get("/v1/audits", headers={"Authorization": "Bearer lk_wrong"})
+    typed = [door.sign_in("lk_wrong") for _ in range(40)]
+    assert [answer.status_code for answer in typed][:10] == [401] * 10
+    refused = typed[-1]
+    assert (refused.status_code, "then try again" in refused.text) == (429, True)
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert door.sign_in(door.secret).status_code == 303
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
