@@ -4,7 +4,11 @@ They lie in a folder beside ``rows.parquet``, are made when a page is first aske
 several requests look at is in memory once, and the system may drop it.
 """
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -57,11 +61,12 @@ class RowIndex:
         """Map the index of a finished audit; makes it where ``rows.parquet`` is newer, which takes a while."""
         path = folder.path / f"index-{(folder.path / ROWS).stat().st_mtime_ns}"
         if not path.exists():
-            for old in folder.path.glob("index-*"):
-                if old != path:  # another request may have been quicker
-                    shutil.rmtree(old, ignore_errors=True)
-            columns = _columns(folder)
-            put_folder(path, lambda part: _write(part, columns))
+            with _one_at_a_time(folder.path):  # the pages ask several things at once
+                if not path.exists():
+                    for old in folder.path.glob("index-*"):
+                        shutil.rmtree(old, ignore_errors=True)
+                    columns = _columns(folder)
+                    put_folder(path, lambda part: _write(part, columns))
         return cls(**{each.name: np.load(path / f"{each.name}.npy", mmap_mode="r") for each in fields(cls)})
 
     def among_the_first(self, count: int) -> NDArray[np.bool_]:
@@ -73,6 +78,17 @@ class RowIndex:
     def __len__(self) -> int:
         """Rows."""
         return len(self.given)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes out that want the same of this folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _columns(folder: AuditFolder) -> dict[str, NDArray[Any]]:
