@@ -101,7 +101,7 @@ def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows
     if (resolved.indices < 0).all():
         known = f"a class of {_name(classifier)}" if classifier and basis == "model" else "a class of these"
         raise AuditError(
-            f"no label is {known}; the first is {str(file.given[0])[:80]!r}, the classes are {_few(classes)}"
+            f"no label is {known}: the first row says {str(file.given[0])[:80]!r}, the classes are {_few(classes)}"
         )
     settled = Plan(
         rows=file.table.height,
@@ -217,4 +217,5 @@ def _name(classifier: Classifier) -> str:
 
 
 def _few(classes: Sequence[str]) -> str:
-    return repr(list(classes)) if len(classes) <= 50 else f"{list(classes[:50])!r} and {len(classes) - 50} more"
+    more = f" and {len(classes) - 50} more" if len(classes) > 50 else ""
+    return ", ".join(classes[:50]) + more
