@@ -15,10 +15,13 @@ class Curve:
     """What the drawing is made of, in its own units: 0 to ``WIDTH``, 0 to ``HEIGHT``, downwards."""
 
     points: list[tuple[float, float]]
+    """One for each budget."""
     across: list[tuple[float, str]]
     """Ticks of the budgets: where, and what to write."""
     up: list[tuple[float, str]]
     """Ticks of the precision."""
+    plot: tuple[int, int, int, int] = (_LEFT, _TOP, WIDTH - _RIGHT, HEIGHT - _BOTTOM)
+    """The area of the line: left, top, right and bottom; all budgets, and a precision of 1 to 0."""
 
     @property
     def path(self) -> str:
@@ -29,7 +32,7 @@ class Curve:
     def area(self) -> str:
         """What lies below it."""
         (first, _), (last, _) = self.points[0], self.points[-1]
-        bottom = HEIGHT - _BOTTOM
+        bottom = self.plot[3]
         return f"{self.path}L{last:.1f} {bottom}L{first:.1f} {bottom}Z"
 
 
