@@ -17,7 +17,7 @@ Verdict = Literal["keep", "relabel", "unsure", "undecided"]
 
 MOST_AT_ONCE = 1000
 MOST_VERSIONS = 999_999_999
-_NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no such text
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL takes no such text
 _LOOKED_UP_AT_ONCE = 500
 
 
@@ -37,8 +37,8 @@ class DecisionConflictError(DecisionError):
         self.current = current
 
 
-_Label = Annotated[str, StringConstraints(max_length=1000, pattern=_NO_NUL)]
-_Author = Annotated[str, StringConstraints(max_length=100, pattern=_NO_NUL)]
+_Label = Annotated[str, StringConstraints(max_length=1000, pattern=NO_NUL)]
+_Author = Annotated[str, StringConstraints(max_length=100, pattern=NO_NUL)]
 
 
 class NewDecision(BaseModel):
@@ -169,6 +169,12 @@ class Decisions:
         query = select(*columns).where(table.c.audit_id == audit_id).order_by(table.c.id)
         with self.engine.connect() as connection:
             return [(row, author, verdict, label) for row, author, verdict, label in connection.execute(query)]
+
+    def decided_by(self, audit_id: str, author: str | None) -> set[int]:
+        """Return the rows about which somebody has ever decided."""
+        query = select(table.c.row).distinct().where(table.c.audit_id == audit_id, table.c.author == author)
+        with self.engine.connect() as connection:
+            return set(connection.scalars(query))
 
     def since(self, audit_id: str, number: int) -> list[tuple[int, int, Verdict]]:
         """Return number, row and verdict of the decisions whose number is greater, oldest first; see ``last``."""

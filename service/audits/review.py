@@ -1,6 +1,7 @@
 """The review of finished audits as the routes see it: pages, evidence, decisions, and what they are worth."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from models.repository import ModelNotFoundError
 from service.audits.audits import Audits
@@ -14,6 +15,7 @@ from service.audits.row_answers import RowPage
 from service.audits.row_evidence import RowEvidence, row_evidence
 from service.audits.row_index import RowIndex
 from service.audits.rows import Wanted, read_page
+from service.audits.second_look import second_look
 from service.audits.steps.given import decided_rows
 from service.audits.steps.plan import Plan
 from service.inference.loaded_models import LoadedModels
@@ -34,11 +36,15 @@ class Review:
         folder = self._audits.finished(audit_id)
         mixed_in = the_controls(folder) if controls else None
         rows = Plan.load(folder.path).rows + (0 if mixed_in is None else len(mixed_in.row))
+        codes = self._decided.codes(audit_id, rows)
+        if wanted.second_look:
+            codes = second_look(codes, self._decisions.decided_by(audit_id, wanted.author), audit_id)
+            wanted = replace(wanted, decision=wanted.decision or "any")
 
         def look_up(numbers: Sequence[int]) -> Mapping[int, Decision]:
             return self._decisions.current(audit_id, numbers)
 
-        return read_page(folder, wanted, self._decided.codes(audit_id, rows), look_up, mixed_in)
+        return read_page(folder, wanted, codes, look_up, mixed_in)
 
     def pairs(self, audit_id: str, top: int | None) -> list[Pair]:
         """List the directed pairs of the flagged rows, or of those among the first ``top``, the largest first."""

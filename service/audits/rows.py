@@ -46,6 +46,10 @@ class Wanted:
     """A place in that order."""
     limit: int = 100
     columns: Columns = "all"
+    second_look: bool = False
+    """Only decided rows that were drawn for a second person to judge; see ``second_look``."""
+    author: str | None = None
+    """Who looks a second time."""
 
 
 def read_page(

@@ -18,6 +18,7 @@ from labels.label_file import READERS
 from models.confidence_labels import ConfidenceLabels
 from service.access.caller import UseCaller
 from service.audits.confidence_labels import labels_from_report
+from service.audits.decisions import NO_NUL
 from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
 from service.audits.folder import AuditFolder
 from service.audits.report import Report
@@ -176,6 +177,7 @@ async def confidence_labels(audit_id: AuditId, services: UseServices) -> Confide
 async def rows(
     audit_id: AuditId,
     services: UseServices,
+    caller: UseCaller,
     given: Annotated[str | None, Query(alias="class", description="Only rows with this given label.")] = None,
     suggested: Annotated[str | None, Query(description="Only rows with this suggested label.")] = None,
     kind: Annotated[RowKind | None, Query(description="Only rows of this kind.")] = None,
@@ -195,14 +197,33 @@ async def rows(
     controls: Annotated[
         bool, Query(description="Mix blind controls in, numbered from the audit's row count on; only with `answers`.")
     ] = False,
+    second_look: Annotated[
+        bool, Query(description="Only decided rows that are drawn to be judged twice: one in ten, but for one's own.")
+    ] = False,
+    author: Annotated[
+        str | None,
+        Query(max_length=100, pattern=NO_NUL, description="Who takes the second look; with keys it is the key's name."),
+    ] = None,
     cursor: Annotated[str, Query(pattern="^[0-9]{1,10}$", description="`next_cursor` of the page before.")] = "0",
     limit: Annotated[int, Query(ge=1, le=1000, description="Rows; controls come beside.", examples=[2])] = 100,
 ) -> Response:
     """Answers row by row, a page at a time. A page begins where that before ended, whatever was decided meanwhile."""
     wanted = Wanted(
-        given, suggested, kind, flagged, decision, top, sort=sort, start=int(cursor), limit=limit, columns=columns
+        given,
+        suggested,
+        kind,
+        flagged,
+        decision,
+        top,
+        sort=sort,
+        start=int(cursor),
+        limit=limit,
+        columns=columns,
+        second_look=second_look,
+        author=caller.key or author,
     )
-    page = await run_in_threadpool(services.review.page, audit_id, wanted, controls=controls and columns == "answers")
+    mixed = controls and columns == "answers" and not second_look
+    page = await run_in_threadpool(services.review.page, audit_id, wanted, controls=mixed)
     return Response(page.model_dump_json(), media_type="application/json")
 
 
