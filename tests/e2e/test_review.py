@@ -210,8 +210,26 @@ def test_the_file_to_send_needs_nothing_else(server: Any, browser: Any, untouche
     page.close()
 
 
-def test_pages_weigh_little(server: Any, visit: Any, untouched: str) -> None:
-    """Without images each page, with all that it loads, is at most 150 kB."""
+@pytest.fixture(scope="module")
+def thousand_classes(server: Any) -> str:
+    """The id of an audit whose 1,000 classes have names of 20 characters."""
+    names = [f"species number {k:05}" for k in range(1000)]
+    header = ",".join(["label", *(f"prob_{name}" for name in names)])
+    rows = []
+    for row in range(1500):
+        given = row % 1000
+        true = (given + 1) % 1000 if row % 10 == 0 else given
+        rows.append(",".join([names[given], *("0.9" if k == true else "0.0001" for k in range(1000))]))
+    files = {"labels": ("labels.csv", "\n".join([header, *rows]))}
+    answer = server.http.post("/v1/audits", files=files, data={"evidence": "reference"})
+    audit: str = server.ended(answer.headers["Location"])["id"]
+    return audit
+
+
+@pytest.mark.parametrize("classes", ["untouched", "thousand_classes"])
+def test_pages_weigh_little(server: Any, visit: Any, classes: str, request: pytest.FixtureRequest) -> None:
+    """Without images each page, with all that it loads, is at most 150 kB, with ten classes and with a thousand."""
+    audit = request.getfixturevalue(classes)
     for path in ("", "/review", "/review/one"):
         page = visit(server, "/healthz")
         weights: list[int] = []
@@ -221,6 +239,6 @@ def test_pages_weigh_little(server: Any, visit: Any, untouched: str) -> None:
                 weights.append(len(response.body()))
 
         page.on("requestfinished", lambda request, weigh=weigh: weigh(request.response()))
-        page.goto(f"/audits/{untouched}{path}")
+        page.goto(f"/audits/{audit}{path}")
         page.wait_for_load_state("networkidle")
         assert 10_000 < sum(weights) <= 150_000

@@ -1,14 +1,14 @@
 // Decisions: saved at once, never over somebody else's that was not seen, and taken back one by one.
 import { send } from "./api.js";
 import { byId, say } from "./dom.js";
-import { author, base, message, refreshTrust } from "./review.js";
+import { author, base, decisionShown, message, refreshTrust } from "./review.js";
 
 const words = ({ decision, label }) => ({ keep: "keep the label", relabel: label, unsure: "unsure", undecided: "undecided" })[decision];
 
 const verdictOf = ({ decision, label }) => (decision === "relabel" ? { decision, label } : { decision });
 
-/** What stands of a row now, as a verdict. */
-const present = (row) => (row.decision ? verdictOf(row.decision) : { decision: "undecided" });
+/** What stands of a row now, as a verdict: in a second look none, as taking it back must not repeat what another said. */
+const present = (row) => (decisionShown(row) ? verdictOf(row.decision) : { decision: "undecided" });
 
 const saving = new Set();
 

@@ -3,7 +3,7 @@ import { ask } from "./api.js";
 import { decide, remember, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
 import { count, percent } from "./format.js";
-import { about, base, command, filters, message, nothingLeft, picture, rows, search, sharpen } from "./review.js";
+import { about, base, command, decisionShown, filters, message, nothingLeft, picture, rows, search, sharpen } from "./review.js";
 
 const LIMIT = 50;
 const LARGE = 640;
@@ -52,10 +52,11 @@ async function show(index) {
   if (row.pictured) byId("picture").src = picture(row.row, LARGE);
   byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));
   byId("picture").alt = `Labelled ${row.given_label}`;
-  const said = row.decision && row.decision.decision !== "undecided" ? ` · decided: ${row.decision.label ?? row.decision.decision}` : "";
+  const before = decisionShown(row);
+  const said = before && before.decision !== "undecided" ? ` · decided: ${before.label ?? before.decision}` : "";
   say(byId("where"), `Image ${count(at + 1)}${said}`);
   byId("odds-bar").setAttribute("width", 100 * (row.p_wrong ?? 0));
-  say(byId("odds"), row.p_wrong === null ? "not judged" : `wrong with a probability of ${percent(row.p_wrong, 0)}`);
+  say(byId("odds"), row.p_wrong === null ? "This label could not be judged." : `This label is wrong with a probability of ${percent(row.p_wrong, 0)}.`);
   say(byId("keep").lastChild, `Keep ${row.given_label ?? "it as it is"}`);
   byId("take").hidden = !row.suggested_label;
   say(byId("take").lastChild, `It is ${row.suggested_label}`);

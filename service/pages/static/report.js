@@ -22,12 +22,10 @@ function round(budget) {
   return Math.round(budget / unit) * unit;
 }
 
-function chooseBudget({ precision, flagged, points }) {
+function chooseBudget({ precision, flagged, plot: [left, top, right, bottom] }) {
   const range = byId("budget-range");
   const [first, last] = [precision[0].budget, precision.at(-1).budget];
   const place = (budget) => (1000 * Math.log(budget / first)) / Math.log(last / first);
-  const [left, right] = [points[0][0], points.at(-1)[0]];
-  const [top, bottom] = [12, 188];
   const show = (budget) => {
     const share = between(precision, budget);
     say(byId("budget-words"), `Review the first ${count(budget)}: about ${percent(share, 0)} of them are wrong (${count(Math.round(share * budget))} labels).`);
@@ -59,7 +57,7 @@ print.addEventListener("click", () => window.print());
 
 const trust = await ask(`/v1/audits/${report.dataset.audit}/review`);
 if (trust.reviewers.length) {
-  byId("trust-body").replaceChildren(trustFacts(trust));
+  byId("trust-body").replaceChildren(trustFacts(trust, `${review}/one?decision=second`));
   byId("rescore").addEventListener("click", async ({ target }) => {
     target.disabled = true;
     say(byId("rescore-problem"), "");

@@ -16,12 +16,20 @@ export function search(changed = {}) {
   return query.size ? `?${query}` : "";
 }
 
+/** Whether rows are judged that others have decided about, without being told how. */
+export const isSecondLook = filters.decision === "second";
+
 /** A page of rows, with blind controls among them. */
 export function rows(cursor, limit, changed = {}) {
-  const { flagged, controls, ...rest } = { ...filters, ...changed };
+  const { flagged, controls, decision, ...rest } = { ...filters, ...changed };
   const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value));
-  if (flagged === "true") query.set("flagged", "true");
-  if (controls !== "off") query.set("controls", "true");
+  if (isSecondLook) {
+    for (const [name, value] of Object.entries({ second_look: true, ...author() })) query.set(name, value);
+  } else {
+    if (decision) query.set("decision", decision);
+    if (flagged === "true") query.set("flagged", "true");
+    if (controls !== "off") query.set("controls", "true");
+  }
   return ask(`${base}/rows?columns=answers&cursor=${cursor}&limit=${limit}&${query}`);
 }
 
@@ -31,6 +39,9 @@ export const picture = (row, size) => `${base}/rows/${row}/image?size=${size}`;
 export function sharpen({ target }) {
   target.classList.toggle("small-original", target.naturalWidth < target.clientWidth / 1.5);
 }
+
+/** What was decided about a row, as far as the one who judges it may know. */
+export const decisionShown = (row) => (isSecondLook ? null : row.decision);
 
 /** `{author}` where the person gave a name, else nothing: with keys the service knows who it is. */
 export function author() {
@@ -47,12 +58,13 @@ export function message(kind, text, ...actions) {
   byId("messages").append(banner);
 }
 
+const secondLook = location.pathname + "?decision=second";
 let pending = 0;
 
 /** Look again what the review is worth, a moment after the last call. */
 export function refreshTrust(after = 1500) {
   clearTimeout(pending);
-  const look = async () => byId("trust-body").replaceChildren(trustFacts(await ask(`${base}/review`)));
+  const look = async () => byId("trust-body").replaceChildren(trustFacts(await ask(`${base}/review`), secondLook));
   pending = setTimeout(() => look().catch(() => {}), after); // what stands there may stay
 }
 
@@ -68,8 +80,13 @@ export function command(event) {
 
 /** Say that nothing is left, and what to do now. */
 export function nothingLeft() {
+  const words = isSecondLook
+    ? about.named || author().author
+      ? "One in ten of the labels that others decided about comes here. There is none that you have not judged."
+      : "Say who you are, under “Filter and sort”: what comes here are labels that others decided about."
+    : "Export the labels as you reviewed them, or look at all rows with the filter above.";
   byId("empty").replaceChildren(
-    h("strong", {}, "Nothing is left here"), h("p", {}, "Export the labels as you reviewed them, or look at all rows with the filter above."),
+    h("strong", {}, "Nothing is left here"), h("p", {}, words),
     h("p", {}, h("a", { class: "button", href: `${base}/export?labels=reviewed&format=csv` }, "Export the reviewed labels")));
   byId("empty").hidden = false;
 }
@@ -78,6 +95,12 @@ const differing = (names) => names.filter((name) => filters[name] !== DEFAULTS[n
 
 /** Whether rows that are left to review may be hidden. */
 export const isFiltered = () => differing(["class", "suggested", "kind", "decision", "top"]).length > 0;
+
+/** Fill in the classes, which stand in the page once: there may be a thousand. */
+function fillClasses() {
+  const options = () => about.classes.map((each) => h("option", {}, each));
+  for (const id of ["f-class", "f-suggested", "classes"]) byId(id)?.append(...options());
+}
 
 /** Show in the form what the filters are. */
 export function showFilters() {
@@ -91,7 +114,10 @@ function listen() {
   form.addEventListener("change", ({ target }) => {
     if (target.name) location.assign(location.pathname + search({ [target.name]: target.value }));
     else if (target.id === "f-letters") localStorage.setItem(LETTERS, target.checked ? "on" : "off");
-    else localStorage.setItem("lookalike-author", target.value.trim());
+    else {
+      localStorage.setItem("lookalike-author", target.value.trim());
+      if (isSecondLook) location.reload(); // what others decided is what is not one's own
+    }
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   const name = byId("f-author");
@@ -100,6 +126,7 @@ function listen() {
   for (const link of ["to-grid", "to-one"]) byId(link).href += search();
 }
 
+fillClasses();
 showFilters();
 listen();
 refreshTrust(300);

@@ -4,7 +4,7 @@ import { count, percent, plural } from "./format.js";
 
 const interval = (share) => `${percent(share.estimate, 0)} (95 % interval ${percent(share.low, 0)} to ${percent(share.high, 0)})`;
 
-const fact = (name, ...sentences) => h("div", {}, h("dt", {}, name), sentences.map((sentence) => h("dd", {}, sentence)));
+const fact = (name, ...sentences) => h("div", {}, h("dt", {}, name), sentences.flat().filter(Boolean).map((sentence) => h("dd", {}, sentence)));
 
 /** "The next 500 are expected to hold 12 wrong labels (5 to 20)." */
 function outlook({ rows, wrong }, which) {
@@ -13,17 +13,22 @@ function outlook({ rows, wrong }, which) {
   return `${which(count(rows))} are expected to hold ${expected} (${count(Math.round(wrong.low))} to ${count(Math.round(wrong.high))}).`;
 }
 
-/** The answer of `/review` as a list of facts. */
-export function trustFacts(trust) {
+/** The answer of `/review` as a list of facts; `secondLook` is where rows are judged a second time. */
+export function trustFacts(trust, secondLook) {
   const { keep, relabel, unsure } = trust.decided;
+  const decided = keep + relabel + unsure;
   const hits = trust.reviewers.filter((each) => each.hit_rate).map((each) => {
     const seen = each.right_shown + each.planted_shown;
     return `${each.author ?? "You"}: ${each.right_kept + each.planted_found} of ${seen} judged rightly, ${interval(each.hit_rate)}`;
   });
   const { rows, agreed, share } = trust.agreement;
   return h("dl", { class: "facts" },
-    fact("Decided", `${plural(keep + relabel + unsure, "row")}: ${count(relabel)} changed, ${count(keep)} kept, ${count(unsure)} unsure`),
-    fact("What is left", outlook(trust.next, (number) => `The next ${number}`), outlook(trust.left, (number) => `All ${number} that are undecided`)),
+    fact("Decided", decided ? `${plural(decided, "row")}: ${count(relabel)} changed, ${count(keep)} kept, ${count(unsure)} unsure` : "Nothing yet."),
+    fact("What is left",
+      Math.round(trust.next.wrong.estimate) < Math.round(trust.left.wrong.estimate) ? outlook(trust.next, (number) => `The next ${number}`) : null,
+      outlook(trust.left, (number) => `All ${number} that are undecided`)),
     fact("Blind controls", hits.length ? hits : "None was judged yet."),
-    rows ? fact("Agreement", `${agreed} of ${plural(rows, "row")} that several people judged: ${interval(share)}`) : null);
+    fact("Agreement",
+      rows ? `${agreed} of ${plural(rows, "row")} that several people judged: ${interval(share)}` : "No row was judged by two people yet.",
+      decided ? h("a", { href: secondLook }, "Judge a sample of what others decided") : null));
 }
