@@ -1,16 +1,18 @@
 // Drop, paste or choose an image, and see what the model makes of it.
 
 import { ask } from "./api.js";
-import { drawAnswer } from "./distribution.js";
+import { drawDetails, drawSentence } from "./distribution.js";
 import { byId, h } from "./dom.js";
 
 const place = byId("answer");
+const [sentence, details] = ["sentence", "details"].map(byId);
 const picture = byId("picture");
 const drop = byId("drop");
 let image = null;
 let asked = null;
 
-byId("image").addEventListener("change", ({ target }) => target.files[0] && take(target.files[0]));
+const input = byId("image");
+input.addEventListener("change", () => input.files[0] && take(input.files[0]));
 byId("model").addEventListener("change", classify);
 byId("level").addEventListener("input", () => {
   byId("level-said").textContent = Number(byId("level").value).toFixed(2);
@@ -48,6 +50,7 @@ picture.addEventListener("load", () => {
   picture.classList.toggle("tiny", picture.naturalWidth < 128);
 });
 picture.addEventListener("error", () => { picture.hidden = true; });
+if (input.files[0]) take(input.files[0]); // chosen before this module was there, on a slow line
 
 async function classify() {
   if (!image) return;
@@ -58,10 +61,13 @@ async function classify() {
   try {
     const headers = { "Content-Type": "application/octet-stream" };
     const answer = await ask(`/v1/classify?${query}`, { method: "POST", body: image, headers, signal: asked.signal });
-    place.replaceChildren(...drawAnswer(answer, Number(byId("level").value)));
+    const level = Number(byId("level").value);
+    sentence.replaceChildren(...drawSentence(answer, level));
+    details.replaceChildren(...drawDetails(answer, level));
   } catch (error) {
     if (error.name === "AbortError") return;
-    place.replaceChildren(h("p", { class: "banner bad" }, `This can't be classified: ${error.message}.`.replace("..", ".")));
+    sentence.replaceChildren(h("p", { class: "banner bad" }, `This can't be classified: ${error.message}.`.replace("..", ".")));
+    details.replaceChildren();
   }
   place.removeAttribute("aria-busy");
 }

@@ -6,12 +6,16 @@ import { percent } from "./format.js";
 const SLIGHT = 0.02;
 const MOST_GROUPS = 8;
 
-/** The elements that show an answer of `/v1/classify` for one image; `level` is from where on it counts as sure. */
-export function drawAnswer({ model, predictions: [prediction], warnings = [] }, level) {
+/** What an answer of `/v1/classify` for one image comes to; `level` is from where on it counts as sure. */
+export const drawSentence = ({ predictions: [prediction] }, level) => [
+  h("h2", { class: "sentence" }, sentence(prediction)), h("p", { class: "note" }, reason(prediction, level)),
+];
+
+/** The groups with their classes, and what goes with them. */
+export function drawDetails({ model, predictions: [prediction], warnings = [] }, level) {
   const groups = groupsOf(prediction);
   const shown = groups.slice(0, MOST_GROUPS);
   return [
-    h("div", { class: "stack close" }, h("h2", { class: "sentence" }, sentence(prediction)), h("p", { class: "note" }, reason(prediction, level))),
     prediction.outlier ? h("p", { class: "banner warn" }, h("strong", {}, "Not its kind of image"), "This is unlike anything the model learnt from: the answer may mean nothing.") : null,
     ...warnings.map((warning) => h("p", { class: "banner warn" }, warning)),
     h("div", { class: "stack close" },
@@ -19,7 +23,7 @@ export function drawAnswer({ model, predictions: [prediction], warnings = [] }, 
       h("p", { class: "legend" }, `sure from ${percent(level, 0)}`),
       groups.length > shown.length ? h("p", { class: "note" }, `and ${groups.length - shown.length} more groups`) : null),
     h("dl", { class: "facts" },
-      prediction.prediction_set ? h("div", {}, h("dt", {}, `Holds the true class ${percent(prediction.prediction_set.coverage, 0)} of the time`), h("dd", {}, listed(prediction.prediction_set.classes, "and"))) : null,
+      prediction.prediction_set ? h("div", {}, h("dt", {}, `The true class is one of these ${percent(prediction.prediction_set.coverage, 0)} of the time`), h("dd", {}, listed(prediction.prediction_set.classes, "and"))) : null,
       h("div", {}, h("dt", {}, "Model"), h("dd", {}, `${model.name}, version ${model.version}`))),
   ].filter(Boolean);
 }
@@ -30,10 +34,9 @@ function sentence({ decision, class: top, probability }) {
   return "The model can't tell";
 }
 
-function reason({ decision, group, class: top, probability }, level) {
+function reason({ decision, class: top, probability }, level) {
   if (decision.level === "class") return "The model is sure of the class.";
-  const parts = Object.entries(group.within).map(([name, share]) => `${name} ${percent(share, 0)}`);
-  if (decision.level === "group") return `The model is sure of the group, but which of them it is it can't tell: ${parts.join(", ")}.`;
+  if (decision.level === "group") return "The model is sure that it is one of these, and can't tell which.";
   return `Neither a class nor a group reaches ${percent(level, 0)}. The likeliest is ${top}, ${percent(probability)}.`;
 }
 

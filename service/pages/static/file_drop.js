@@ -21,6 +21,10 @@ export function fileDrop(place, endings, { changed, refused }) {
       show();
       changed(file);
     },
+    /** Take what was chosen before this module was there, on a slow line. */
+    takeChosen() {
+      if (input.files.length) drop.take(input.files[0]);
+    },
     clear() {
       input.value = "";
       drop.file = null;

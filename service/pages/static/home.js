@@ -14,13 +14,12 @@ const dataset = byId("dataset");
 showAudits(byId("list"), byId("list-trouble"), JSON.parse(byId("newest").textContent), setup.shown);
 
 const model = () => setup.models.find(({ name }) => name === byId("model").value);
-const shown = preview(byId("preview"), setup.labels, model, complain);
+const shown = preview(byId("preview"), setup.labels, model, { complain, ready: look });
 const labels = fileDrop(byId("labels-drop"), setup.labels.endings, {
   changed(file) {
     complain("");
     if (file && !byId("name").value) byId("name").placeholder = nameOf(file);
     shown.of(file);
-    look();
   },
   refused: complain,
 });
@@ -37,6 +36,7 @@ dataset?.addEventListener("change", () => {
   look();
 });
 byId("model").addEventListener("change", () => shown.again());
+for (const drop of [labels, images]) drop.takeChosen();
 
 // What is dropped anywhere goes where its name says; a file that missed must not replace the page.
 for (const event of ["dragover", "drop"]) {

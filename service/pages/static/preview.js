@@ -7,8 +7,8 @@ import { count, plural } from "./format.js";
 const PART_BYTES = 256_000;
 const SHOWN_LABELS = 40;
 
-/** `model()` is the chosen model, `complain(sentence)` says what is wrong with the file. */
-export function preview(place, limits, model, complain) {
+/** `model()` is the chosen model; `complain(sentence)` says what is wrong with the file, `ready()` that one has looked at it. */
+export function preview(place, limits, model, { complain, ready }) {
   let file = null;
   let seen = null;
   let asked = null;
@@ -29,6 +29,7 @@ export function preview(place, limits, model, complain) {
       complain(error.message.replace(/^labels\.\w+/, file.name));
     }
     place.removeAttribute("aria-busy");
+    ready();
   }
 
   /** The file, or its beginning, as it is sent; null: it can't be previewed. */
@@ -50,6 +51,7 @@ export function preview(place, limits, model, complain) {
       h("p", { class: "note" }, "A file of this kind and size has no preview. Its columns are found by their names, or are these:"),
       h("div", { class: "fields" }, named("label_column", "Column of the labels"), named("image_column", "Column of the images")),
     );
+    ready();
   }
 
   const named = (field, what) => h("div", { class: "field" },
@@ -127,6 +129,7 @@ export function preview(place, limits, model, complain) {
       file = next;
       forget();
       if (file) show();
+      else ready();
     },
     /** The model has changed: it may know other labels. */
     again: () => seen && draw(),
