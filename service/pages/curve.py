@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from service.audits.report import Budget
 
 WIDTH, HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 32
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 24, 12, 32
+_FEW = 1000
+"""Budgets that span less than so much have ticks between the powers of ten."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,11 @@ def curve(budgets: Sequence[Budget]) -> Curve | None:
     def y(precision: float) -> float:
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * precision
 
-    tens = [10**e for e in range(9) if budgets[0]["budget"] <= 10**e <= budgets[-1]["budget"]]
+    first, last = budgets[0]["budget"], budgets[-1]["budget"]
+    steps = (1, 2, 5) if last / first < _FEW else (1,)
+    ticks = [step * 10**e for e in range(10) for step in steps if first <= step * 10**e <= last]
     return Curve(
         points=[(x(each["budget"]), y(each["precision"])) for each in budgets],
-        across=[(x(ten), f"{ten:,}") for ten in tens],
+        across=[(x(tick), f"{tick:,}") for tick in ticks],
         up=[(y(share), f"{share:.0%}".replace("%", " %")) for share in (0.0, 0.5, 1.0)],
     )

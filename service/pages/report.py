@@ -20,6 +20,7 @@ def report_values(folder: AuditFolder) -> dict[str, Any]:
     report: dict[str, Any] = orjson.loads((folder.path / REPORT).read_bytes())
     return {
         "report": report,
+        "judged_by": wording.judged_by(report["evidence"], report["model"]),
         "headline": wording.headline(report["noise_rate"]),
         "asymmetry": wording.asymmetry(report["asymmetry"]),
         "hard_images": wording.hard_images(report["image_dependent"]),

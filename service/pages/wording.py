@@ -1,6 +1,6 @@
 """Numbers in the words of the pages; ``static/format.js`` has the same for what is filled in later."""
 
-from service.audits.report import Asymmetry, ImageDependent, Interval
+from service.audits.report import Asymmetry, AuditModel, ImageDependent, Interval
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -27,6 +27,15 @@ def headline(rate: Interval) -> str:
     return f"About {percent(rate['estimate'], 0 if rate['estimate'] >= 0.095 else 1)} of these labels are wrong"
 
 
+def judged_by(evidence: str, model: AuditModel | None) -> str:
+    """What the labels were judged by."""
+    name = f"{model['name']}, version {model['version']}" if model else None
+    if evidence == "reference":
+        return f"by the model {name}" if name else "by the probabilities in the file"
+    others = "by what all other labels say of such images"
+    return f"{others}, as {name}, sees them" if name else others
+
+
 def asymmetry(found: Asymmetry) -> str:
     """The verdict on asymmetry in one sentence."""
     excess = found["excess"]
@@ -34,20 +43,20 @@ def asymmetry(found: Asymmetry) -> str:
     match found["verdict"]:
         case "asymmetric":
             return (
-                f"Labels are mistaken for similar classes: {percent(excess['estimate'])} of them ({span}) flip inside "
-                "a group, beyond what chance and the model's own confusion explain."
+                f"Look-alikes are mixed up: {percent(excess['estimate'])} of the labels ({span}) name a similar class, "
+                "beyond what chance and the model's own mistakes explain."
             )
         case "symmetric":
             return (
-                "The mistakes show no preference for similar classes: what flips inside the groups is no more than "
-                "chance and the model's own confusion explain."
+                "Wrong labels are spread over all classes: look-alikes are mixed up no more than chance and the "
+                "model's own mistakes explain."
             )
         case "clean":
-            return "There are too few wrong labels, if any, to ask whom they are mistaken for."
+            return "There are too few wrong labels, if any, to say which classes are mixed up."
         case _:
             return (
-                "It can't be said whether labels are mistaken for similar classes: fewer than 500 rows were scored, or "
-                "the groups leave nothing to compare."
+                "It can't be said whether look-alikes are mixed up: fewer than 500 rows were judged, or the groups leave "
+                "nothing to compare."
             )
 
 

@@ -75,7 +75,10 @@ def test_the_curve_falls_as_the_precision_does() -> None:
     assert list(ys) == sorted(ys)
     assert 0 < xs[0] < xs[-1] < WIDTH
     assert 0 < ys[0] < ys[-1] < HEIGHT
-    assert [text for _, text in drawn.across] == ["10", "100"]
+    assert [text for _, text in drawn.across] == ["10", "20", "50", "100", "200", "500"]
+    wide = curve([budgets[0], {"budget": 100_000, "precision": 0.1}])  # type: ignore[arg-type,list-item]
+    assert wide is not None
+    assert [text for _, text in wide.across] == ["10", "100", "1,000", "10,000", "100,000"]
 
 
 def test_one_budget_is_no_curve() -> None:
