@@ -99,10 +99,7 @@ def plan(source: Source, folder: Path, classifier: Classifier | None, chunk_rows
         parse_groups(options.groups, classes)
     resolved = resolve_labels(file, classes)
     if (resolved.indices < 0).all():
-        known = f"a class of {_name(classifier)}" if classifier and basis == "model" else "a class of these"
-        raise AuditError(
-            f"no label is {known}: the first row says {str(file.given[0])[:80]!r}, the classes are {_few(classes)}"
-        )
+        raise AuditError(_none_known(file, classes, classifier if basis == "model" else None))
     settled = Plan(
         rows=file.table.height,
         chunk_rows=chunk_rows if basis != "columns" else max(chunk_rows, CHUNK_CELLS // file.table.width),
@@ -214,6 +211,16 @@ def _slice(path: Path, size: int, chunk: int) -> pl.DataFrame:
 
 def _name(classifier: Classifier) -> str:
     return f"{classifier.manifest.name}@{classifier.manifest.version}"
+
+
+def _none_known(file: LabelFile, classes: Sequence[str], classifier: Classifier | None) -> str:
+    if classifier is None:
+        known, cure = "a class of the probabilities", "name their columns `prob_` and the label"
+    else:
+        known = f"a class of {_name(classifier)}"
+        cure = "choose a model that knows these labels, or judge them by each other (evidence `cross_validated`)"
+    first = str(file.given[0])[:80]
+    return f"no label is {known}: the first row says {first!r}, the classes are {_few(classes)}; {cure}"
 
 
 def _few(classes: Sequence[str]) -> str:
