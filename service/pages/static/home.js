@@ -36,7 +36,6 @@ dataset?.addEventListener("change", () => {
   look();
 });
 byId("model").addEventListener("change", () => shown.again());
-for (const drop of [labels, images]) drop.takeChosen();
 
 // What is dropped anywhere goes where its name says; a file that missed must not replace the page.
 for (const event of ["dragover", "drop"]) {
@@ -94,10 +93,14 @@ function groups(text) {
   return JSON.stringify({ groups: lines.filter((line) => line.length) });
 }
 
-const nameOf = (file) => file.name.replace(/\.[^.]+$/, "").slice(0, 200);
+function nameOf(file) {
+  return file.name.replace(/\.[^.]+$/, "").slice(0, 200);
+}
 
 function complain(text) {
   trouble.hidden = !text;
   trouble.textContent = text;
   if (text) trouble.scrollIntoView({ block: "nearest" });
 }
+
+for (const drop of [labels, images]) drop.takeChosen();
