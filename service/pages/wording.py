@@ -55,8 +55,8 @@ def asymmetry(found: Asymmetry) -> str:
             return "There are too few wrong labels, if any, to say which classes are mixed up."
         case _:
             return (
-                "It can't be said whether look-alikes are mixed up: fewer than 500 rows were judged, or the groups leave "
-                "nothing to compare."
+                "It can't be said whether look-alikes are mixed up: fewer than 500 rows were judged, or the groups "
+                "leave nothing to compare."
             )
 
 
