@@ -50,7 +50,7 @@ def experiment(
     source = DataSource(name=chosen, folder=data, size=size, bad_images=bad_images.value)
     if name in {"figure1", "figure2", "figure3"}:
         if name == "figure1":
-            how, loaded = recipe or "quick", source.load()
+            how, loaded = recipe or "brief", source.load()
             shown = trained_features(loaded, results, load_recipe(how), Path(how).stem, make_fabric(device.value))
             paths = draw_feature_map(shown, loaded.groups, results)
         elif name == "figure2":

@@ -80,8 +80,10 @@ class Table:
     def markdown(self, results: Iterable[Result]) -> str:
         """Test accuracies in %, mean ± standard deviation over seeds, a table for each of ``ACCURACIES``."""
         by_cell = {result.cell: result for result in results}
+        cells = [cell for cell, _ in self.cells()]
+        count = f"{sum(cell in by_cell for cell in cells)} of {len(cells)} cells are done.\n"
         parts = [f"{title}:\n\n{self._one(by_cell, accuracy)}" for accuracy, title in ACCURACIES.items()]
-        return "\n".join(parts)
+        return "\n".join([count, *parts])
 
     def _one(self, by_cell: Mapping[Cell, Result], accuracy: str) -> str:
         columns = sorted(self.columns, key=lambda column: column.title)

@@ -69,18 +69,21 @@ TABLES = {
             Row("LP", "lp", with_loss("lp")),
         ),
         _COLUMNS,
+        recipe="brief",
     ),
     "table2": Table(
         "The paper's Table 2 carried over: asymmetric noise, by the size of the trusted set",
         "paper",
         _BY_TRUSTED,
         tuple(Column(column.title, column.noise, column.trusted, 1) for column in _COLUMNS),
+        recipe="brief",
     ),
     "table3": Table(
         "The paper's Table 3 carried over: symmetric noise, by the size of the trusted set",
         "paper",
         _BY_TRUSTED,
         _SYMMETRIC,
+        recipe="brief",
     ),
     "table4": Table(
         "The paper's Table 4: ImageNet, ResNet-50 fine-tuned",

@@ -16,7 +16,7 @@ from models.confidence_labels import from_groups
 from models.groups import SimilarityGroups
 from models.preprocessing import InputSpec
 from training.data import DataSet
-from training.devices import make_fabric
+from training.devices import Precision, make_fabric
 from training.feeds import ResidentImages
 from training.loop import train
 from training.losses import LossName, make_loss
@@ -113,6 +113,7 @@ class Training:
     seed: int = 0
     checkpoint: Path | None = None
     evaluate: Callable[[nn.Module], Figures] | None = None
+    precision: Precision = "fp32"
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
@@ -124,7 +125,7 @@ class Training:
 
     def epochs(self) -> Iterator[Figures]:
         """Train; the figures of the epochs."""
-        fabric = make_fabric("cpu")
+        fabric = make_fabric("cpu", self.precision)
         images = separable(len(self.labels.given))[0]
         return train(
             self.network,
