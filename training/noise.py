@@ -40,7 +40,8 @@ class Noise:
         match = re.fullmatch(r"([a-z0-9-]+):(\d*\.?\d+)", text)
         if not match or match[1] not in kinds or not 0 <= float(match[2]) <= 1:
             raise NoiseError(
-                f"noise {text!r} is not none, asymmetric:R, symmetric:R or cifar10-convention:R with R in [0, 1]"
+                f"noise {text!r} is not none, asymmetric:R, symmetric:R or cifar10-convention:R with R in [0, 1], nor "
+                "transition:FILE"
             )
         return cls(kinds[match[1]], float(match[2]))
 
