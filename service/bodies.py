@@ -7,6 +7,7 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from models.errors import LookalikeError
@@ -22,8 +23,15 @@ class BodyTooLargeError(BodyError):
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body; raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes."""
-    return await capped(request, limit).body()
+    """The whole body; raises ``BodyTooLargeError`` as soon as it passes ``limit`` bytes, or ``ClientDisconnect``."""
+    receive, pieces, more = capped(request, limit).receive, [], True
+    while more:  # Starlette's ``Request.body`` does it with a generator, at several times the cost
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 @asynccontextmanager

@@ -1,40 +1,43 @@
 """Work for a client that may leave before it is done."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
+_QUICK = 0.05
+"""Seconds. Work that takes less is not worth a look at the client, which costs a task."""
 
-@asynccontextmanager
-async def while_connected(request: Request) -> AsyncIterator[None]:
-    """Cancel what is done in this block if the client leaves, and raise ClientDisconnect.
+
+class while_connected:  # noqa: N801 - used like a function; a generator would cost several times as much
+    """``with`` it: cancels what is awaited in the block if the client leaves, and raises ClientDisconnect.
 
     The body must have been read before.
     """
-    working, over, left = asyncio.current_task(), False, False
-    assert working is not None
 
-    def stop(leaving: asyncio.Future[None]) -> None:
-        nonlocal left
-        if not over and not leaving.cancelled():
-            left = working.cancel()
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._left = False
+        self._leaving: asyncio.Task[None] | None = None
 
-    leaving = asyncio.ensure_future(_left(request))
-    leaving.add_done_callback(stop)
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        if not left or working.uncancel() > 0:  # others cancelled it, or they did so, too
-            raise
-        raise ClientDisconnect from error
-    finally:
-        over = True
-        leaving.cancel()
+    def __enter__(self) -> None:
+        working = asyncio.current_task()
+        assert working is not None
+        self._working = working
+        self._timer = asyncio.get_running_loop().call_later(_QUICK, self._watch)
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._timer.cancel()
+        if self._leaving is not None:
+            self._leaving.cancel()
+        if isinstance(error, asyncio.CancelledError) and self._left and self._working.uncancel() == 0:
+            raise ClientDisconnect from error  # else others cancelled it, or they did so, too
 
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+    def _watch(self) -> None:
+        self._leaving = asyncio.ensure_future(self._departure())
+
+    async def _departure(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self._left = self._working.cancel()

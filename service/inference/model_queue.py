@@ -13,6 +13,11 @@ from numpy.typing import NDArray
 
 from models.scores import Scores
 
+_PATIENCE = 0.25
+"""Of the time that an image has waited: so much longer it may take for being run together with others."""
+_MOST_PATIENCE = 4
+"""Times the budget that a batch may take for that reason: other models wait for it, too."""
+
 
 class BatchModel(Protocol):
     """What a queue needs of a model."""
@@ -43,7 +48,11 @@ class ModelQueue:
     def __init__(
         self, model: BatchModel, *, max_batch: int, budget: float = math.inf, observe: Observe = lambda *_: None
     ) -> None:
-        """``budget``: seconds that a batch may take; batches are cut so that they will, as far as past ones tell."""
+        """``budget``: seconds that a batch may take; batches are cut so that they will, as far as past ones tell.
+
+        When images come faster than they are run, and have waited for long, a batch may take longer than the budget:
+        a large one costs less an image, and shortens the queue.
+        """
         self.model, self.observe = model, observe
         self.entries: deque[Entry] = deque()
         self.served = 0.0
@@ -54,10 +63,8 @@ class ModelQueue:
 
     @property
     def largest_batch(self) -> int:
-        """Most images to run at once."""
-        if not self.seconds_per_image:
-            return self._max_batch
-        return int(min(self._max_batch, max(1.0, self._budget / self.seconds_per_image)))
+        """Most images to run at once where none has waited for long."""
+        return self._fitting(self._budget)
 
     @property
     def work(self) -> float:
@@ -70,7 +77,7 @@ class ModelQueue:
         Entries that were cancelled are dropped; empty where all were.
         """
         waiting = sum(len(entry.images) for entry in self.entries)
-        room = min(self.largest_batch, math.ceil(waiting / threads))
+        room = min(self._fitting(self._stretched_budget()), math.ceil(waiting / threads))
         batch: list[Entry] = []
         while self.entries:
             entry = self.entries[0]
@@ -81,6 +88,16 @@ class ModelQueue:
                 room -= len(entry.images)
             self.entries.popleft()
         return batch
+
+    def _stretched_budget(self) -> float:
+        waited = time.perf_counter() - self.entries[0].since if self.entries else 0.0
+        return max(self._budget, min(_PATIENCE * waited, _MOST_PATIENCE * self._budget))
+
+    def _fitting(self, seconds: float) -> int:
+        """Most images that are run in so many seconds, as far as past ones tell; at least one."""
+        if not self.seconds_per_image:
+            return self._max_batch
+        return int(min(self._max_batch, max(1.0, seconds / self.seconds_per_image)))
 
     def learn(self, seconds_per_image: float) -> None:
         """Remember what an image took."""

@@ -72,7 +72,7 @@ async def _infer(request: Request, services: Services, loaded: LoadedModel) -> R
     asked, binary = await receive(request, InferRequest, settings.max_infer_bytes)
     wanted = wanted_outputs(asked, manifest)
     images = read_images(asked.inputs, binary, manifest.input, most=settings.max_images)
-    async with while_connected(request):
+    with while_connected(request):
         scores = await _score(services.scorer, loaded, images)
     outputs, behind = write_outputs(wanted, scores, manifest.classes)
     message: dict[str, Any] = {"model_name": manifest.name, "model_version": manifest.version}

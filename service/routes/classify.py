@@ -103,7 +103,7 @@ async def classify(request: Request, services: UseServices, query: Annotated[Cla
         files = await _images(request, services)
     else:
         raise BodyError("send an image as the body (Content-Type: image/png, ...) or several as multipart/form-data")
-    async with while_connected(request):
+    with while_connected(request):
         scored = await services.scorer.score_files(loaded, files)
     if alone and scored.errors[0]:
         raise scored.errors[0]

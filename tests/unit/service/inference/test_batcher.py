@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.scores import Scores
 from service.inference.batcher import Batcher, ClosedError
-from service.inference.model_queue import ModelQueue
+from service.inference.model_queue import Entry, ModelQueue
 
 
 def scores(values: NDArray[np.uint8]) -> Scores:
@@ -187,6 +188,18 @@ def test_batches_shrink_to_the_time_they_may_take(make: Make) -> None:
     for _ in range(50):
         queue.learn(1.0)
     assert queue.largest_batch == 1
+
+
+@pytest.mark.parametrize(("waited", "images"), [(0.0, 5), (0.4, 5), (0.8, 10), (60.0, 20)])
+def test_a_backlog_makes_batches_larger(waited: float, images: int) -> None:
+    """Images that have waited for long are run in batches of a quarter of that time, at most four times the budget."""
+    queue = ModelQueue(Model(), max_batch=32, budget=0.1)
+    queue.learn(0.02)
+    since = time.perf_counter() - waited - 1e-3
+    loop = asyncio.new_event_loop()
+    queue.entries.extend(Entry(np.zeros((1, 1, 1, 1), np.uint8), loop, loop.create_future(), since) for _ in range(40))
+    loop.close()
+    assert len(queue.cut(1)) == images
 
 
 def test_a_flood_on_one_model_leaves_the_others_their_share(make: Make) -> None:
