@@ -153,6 +153,7 @@ def test_a_second_person_judges_a_sample_blindly(server: Any, visit: Any, own_au
     page.evaluate("localStorage.setItem('lookalike-author', 'bob')")
     page.get_by_role("link", name="Judge a sample of what others decided").click()
     page.wait_for_selector("#question b")
+    expect(page.locator("h1")).to_have_text("A second look")
     query = {"second_look": True, "author": "bob", "limit": 1000}
     drawn = server.http.get(f"/v1/audits/{own_audit}/rows", params=query).json()["rows"]
     assert 3 < len(drawn) < 30

@@ -207,7 +207,7 @@ def test_letters_count_in_either_case_and_can_be_turned_off(server: Any, visit: 
     page.keyboard.press("K")
     expect(page.locator("#done")).to_contain_text("keep, saved")
     page.locator("#filters summary").click()
-    page.get_by_label("Keys of one letter").uncheck()
+    page.get_by_label("Letters as keys").uncheck()
     page.locator("h1").click()
     page.keyboard.press("k")
     page.keyboard.press("ArrowRight")

@@ -23,13 +23,13 @@ export function preview(place, limits, model, { complain, ready }) {
     try {
       seen = await ask("/v1/audits/preview", { method: "POST", body: form, signal: asked.signal });
       draw();
+      ready();
     } catch (error) {
       if (error.name === "AbortError") return;
       forget();
       complain(error.message.replace(/^labels\.\w+/, file.name));
     }
     place.removeAttribute("aria-busy");
-    ready();
   }
 
   /** The file, or its beginning, as it is sent; null: it can't be previewed. */

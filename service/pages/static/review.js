@@ -126,6 +126,7 @@ function listen() {
   for (const link of ["to-grid", "to-one"]) byId(link).href += search();
 }
 
+if (isSecondLook) say(byId("title"), "A second look");
 fillClasses();
 showFilters();
 listen();
