@@ -1,7 +1,8 @@
 // Decisions: saved at once, never over somebody else's that was not seen, and taken back one by one.
 import { send } from "./api.js";
 import { byId, say } from "./dom.js";
-import { author, base, decisionShown, message, refreshTrust } from "./review.js";
+import { author, base, decisionShown } from "./filters.js";
+import { message, refreshTrust } from "./review.js";
 
 const words = ({ decision, label }) => ({ keep: "keep the label", relabel: label, unsure: "unsure", undecided: "undecided" })[decision];
 

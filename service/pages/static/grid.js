@@ -1,9 +1,10 @@
 // The grid: one directed pair at a time, the largest first; accept the suggestion for all except some.
 import { decide, remember, settled, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
+import { isFiltered, isSecondLook, picture, rows } from "./filters.js";
 import { count, percent, plural } from "./format.js";
 import { asFilter, exists, findPairs, following, foundEmpty, goTo, here, place, recount } from "./pairs.js";
-import { command, isFiltered, isSecondLook, message, nothingLeft, picture, rows } from "./review.js";
+import { command, message, nothingLeft } from "./review.js";
 import { tileBoard, verdicts } from "./tiles.js";
 
 const LIMIT = 48;

@@ -2,8 +2,9 @@
 import { ask } from "./api.js";
 import { decide, remember, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
+import { about, base, decisionShown, filters, picture, rows, search } from "./filters.js";
 import { count, percent } from "./format.js";
-import { about, base, command, decisionShown, filters, message, nothingLeft, picture, rows, search, sharpen } from "./review.js";
+import { command, message, nothingLeft, sharpen } from "./review.js";
 
 const LIMIT = 50;
 const LARGE = 640;

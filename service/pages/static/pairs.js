@@ -2,7 +2,7 @@
 import { ask } from "./api.js";
 import { byId, h, say } from "./dom.js";
 import { count } from "./format.js";
-import { base, filters, search, showFilters } from "./review.js";
+import { base, filters, search, showFilters } from "./filters.js";
 
 const select = byId("pair");
 let pairs = [];

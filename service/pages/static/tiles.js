@@ -1,8 +1,9 @@
 // The images of a page of the grid, and what becomes of each: chosen by click, key, and frame.
 import { dragOver } from "./drag.js";
 import { h, say } from "./dom.js";
+import { decisionShown, picture } from "./filters.js";
 import { percent } from "./format.js";
-import { decisionShown, picture, sharpen } from "./review.js";
+import { sharpen } from "./review.js";
 
 const relabel = (label) => ({ decision: "relabel", label });
 
