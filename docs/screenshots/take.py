@@ -42,7 +42,9 @@ class Running:
     def submit(self, labels: bytes, name: str, archive: bytes, **fields: str) -> str:
         """The id of a new audit."""
         files = {"labels": ("labels.csv", labels), "images": ("images.zip", archive)}
-        answer = httpx.post(f"{self.address}/v1/audits", files=files, data={"name": name, **fields}, trust_env=False)
+        answer = httpx.post(
+            f"{self.address}/v1/audits", files=files, data={"name": name, **fields}, timeout=60, trust_env=False
+        )
         return str(answer.json()["id"])
 
     def end(self, audit_id: str) -> None:

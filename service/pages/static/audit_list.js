@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { h, say } from "./dom.js";
 import { about, ago } from "./format.js";
-import { isOver, look, share, title, word } from "./states.js";
+import { called, isOver, look, share, title, word } from "./states.js";
 
 const WHILE_RUNNING = 1500;
 const AT_REST = 15_000;
@@ -57,7 +57,7 @@ function item(state) {
   return h("li", {}, h("a", { href: `/audits/${state.id}` },
     h("div", { class: "row apart" }, h("span", { class: "title" }, title(state)), h("span", { class: look(state) }, word(state))),
     running ? h("progress", { class: "thin", max: 1, value: share(state), "aria-label": "Progress" }) : null,
-    running && state.phase ? h("span", { class: "note" }, state.phase, state.eta_seconds ? `, ${about(state.eta_seconds)} left in this step` : "") : null,
+    running && state.phase ? h("span", { class: "note" }, called(state.phase), state.eta_seconds ? `, ${about(state.eta_seconds)} left in this step` : "") : null,
     state.error ? h("span", { class: "note wrong" }, state.error) : null,
     h("span", { class: "note" }, facts.join(" · ")),
   ));

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { byId, h, say } from "./dom.js";
 import { about, ago, count, rounded } from "./format.js";
-import { PHASES, isOver, look, share, title, word } from "./states.js";
+import { PHASES, called, isOver, look, share, title, word } from "./states.js";
 
 const SILENCE = 10_000;
 const RETRY = 2000;
@@ -14,7 +14,7 @@ let source = null;
 let heard = Date.now();
 
 say(byId("created"), ago(new Date(audit.created_at)));
-byId("phases").append(...PHASES.map((phase) => h("li", {}, phase)));
+byId("phases").append(...PHASES.map((phase) => h("li", {}, called(phase))));
 byId("cancel").addEventListener("click", cancel);
 byId("remove").addEventListener("click", () => byId("sure").showModal());
 byId("sure").addEventListener("close", remove);
@@ -35,7 +35,7 @@ function show(state) {
   byId("work").hidden = isOver(state);
   byId("ended").hidden = !isOver(state);
   if (isOver(state)) return showEnd(state);
-  const phase = state.phase ? state.phase[0].toUpperCase() + state.phase.slice(1) : "Waiting for its turn";
+  const phase = state.phase ? called(state.phase)[0].toUpperCase() + called(state.phase).slice(1) : "Waiting for its turn";
   const part = share(state);
   if (byId("now").textContent !== phase) say(byId("aloud"), phase);
   say(byId("now"), phase);

@@ -13,8 +13,17 @@ export const look = (state) => WORDS[state.status][1];
 export const isOver = (state) => !["queued", "running"].includes(state.status);
 export const title = (state) => state.name ?? `Audit ${state.id.slice(0, 8)}`;
 
-/** The work in its order, by the interface's names of the phases. */
-export const PHASES = ["reading the labels", "looking at images", "estimating the noise", "scoring", "writing"];
+/** The phases of the work in their order, as the interface names them: what they are called before people. */
+const CALLED = {
+  "reading the labels": "reading the labels",
+  "looking at images": "looking at images",
+  "estimating the noise": "estimating how many are wrong",
+  scoring: "judging each label",
+  writing: "writing the report",
+};
+
+export const PHASES = Object.keys(CALLED);
+export const called = (phase) => CALLED[phase] ?? phase;
 
 /** How much of all the work is done, between 0 and 1: by far the most is looking at the images. */
 export function share(state) {
