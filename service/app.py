@@ -14,6 +14,7 @@ from service.access.gate import Gate
 from service.access.openapi import describe_keys
 from service.access.rates import Rates
 from service.body_guard import BodyGuard
+from service.connection_wall import ConnectionWall
 from service.description import describe
 from service.oip import infer, metadata, repository
 from service.pages import api_docs, audit, home, review, sign_in, static_files, try_it
@@ -64,6 +65,7 @@ def _guarded(app: ASGIApp, routers: Sequence[APIRouter], services: Services) -> 
     app = BodyGuard(app, most=settings.max_buffered_bytes, each=settings.max_json_bytes, seconds=settings.body_seconds)
     rates = Rates(settings.rate_per_second, settings.rate_burst) if settings.rate_per_second else None
     app = Gate(app, services.keyring, rates, this_machine=is_for_this_machine(settings))
+    app = ConnectionWall(app)
     return Observed(app, services.traffic, AccessLog(settings.access_log))
 
 

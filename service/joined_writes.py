@@ -7,18 +7,8 @@ wake-ups of the client.
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 _MOST_HELD = 65_536
 """Bytes; beyond them writes are not held back, so that the transport's flow control sees them."""
-
-
-class JoiningHttp(HttpToolsProtocol):
-    """uvicorn's protocol for HTTP/1.1, over a transport that joins writes."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin a connection."""
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
 
 
 class JoinedWrites:

@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app import create_app
-from service.joined_writes import JoiningHttp
+from service.http_protocol import HttpProtocol
 from service.services import Services
 from service.slow_heads import SlowHeads
 
@@ -28,7 +28,7 @@ class DrainingServer(uvicorn.Server):
                 _closing_while_draining(create_app(services), services),
                 host=host,
                 port=port,
-                http=JoiningHttp,
+                http=HttpProtocol,
                 loop="asyncio",  # uvloop accepts one new connection a turn: a storm of them waits for seconds
                 ws="none",
                 lifespan="on",

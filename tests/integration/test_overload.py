@@ -1,5 +1,6 @@
 """More work than fits: what is refused hears of it, what waits too long is dropped, and the rest is answered."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +62,7 @@ def test_nobody_waits_longer_than_the_deadline(start_service: Any, picture: byte
 
 
 def test_too_many_connections_meet_a_wall(start_service: Any, picture: bytes, tmp_path: Any, eventually: Any) -> None:
-    """Past the bound on connections requests are refused before they are looked at."""
+    """Past the bound on connections requests are refused unread, and counted; probes are answered."""
     with (
         start_service(tmp_path, max_connections=3, max_queue=100) as service,
         held(service),
@@ -69,4 +70,12 @@ def test_too_many_connections_meet_a_wall(start_service: Any, picture: bytes, tm
     ):
         answers = [pool.submit(service.classify, picture) for _ in range(8)]
         eventually(lambda: any(each.done() for each in answers), "some are refused")
-        assert {each.result().status_code for each in answers if each.done()} == {503}
+        refused = [each.result() for each in answers if each.done()]
+        assert {(each.status_code, each.json()["code"]) for each in refused} == {(503, "connections")}
+        assert {each.headers["Connection"] for each in refused} == {"close"}
+        assert service.http.get("/healthz").status_code == 200
+        counted = re.search(
+            r'^lookalike_errors_total{code="connections"} (.+)$', service.http.get("/metrics").text, re.MULTILINE
+        )
+        assert counted
+        assert float(counted[1]) >= len(refused)
