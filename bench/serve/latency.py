@@ -1,11 +1,14 @@
 """How long a request takes: alone, beside decoding, inference and a route that does nothing; and at 70 % of capacity.
 
 At one connection, in turns: a classify request, ``/healthz`` of the same server, and decoding and ONNX Runtime in this
-process. Under load requests come at random times, however the server fares, and count from when they were due.
+process. Under load requests come at random times, however the server fares, and count from when they were due. Beside
+it stands an ideal server: so many cores, equal work, nothing lost (the queue M/D/c).
 """
 
+import heapq
+import random
 import time
-from statistics import median
+from statistics import median, quantiles
 
 from artifacts import SIZES, artifact
 from floor import Floor
@@ -55,8 +58,21 @@ def main() -> None:
             print(
                 f"{name}, {SHARE:.0%} load ({median(rates):.0f} requests/s): p50 {median(halves):.1f} ms, p99 "
                 f"{median(spreads):.1f} times that (bound {MOST_SPREAD:.0f}; rounds "
-                f"{', '.join(f'{each:.1f}' for each in sorted(spreads))})"
+                f"{', '.join(f'{each:.1f}' for each in sorted(spreads))}; an ideal server {ideal_spread():.1f})"
             )
+
+
+def ideal_spread(cores: int = 2, requests: int = 100_000) -> float:
+    """How many times the median the 99th percentile is where ``cores`` empty a queue of requests that cost the same."""
+    chance, due, times = random.Random(0), 0.0, []
+    free = [0.0] * cores
+    for _ in range(requests):
+        due += chance.expovariate(SHARE * cores)
+        end = max(due, heapq.heappop(free)) + 1
+        heapq.heappush(free, end)
+        times.append(end - due)
+    percentiles = quantiles(times, n=100)
+    return percentiles[98] / percentiles[49]
 
 
 def _milliseconds(floor: Floor, jpeg: bytes) -> float:
