@@ -14,8 +14,8 @@ from pictures import jpegs
 from process import lookalike
 
 CONNECTIONS = (1, 8, 64)
-REQUESTS = {"resnet20": (200, 400, 800), "resnet18": (8, 16, 64)}
-"""In a round, at each number of connections."""
+REQUESTS = {"resnet20": (200, 400, 800), "resnet18": (8, 16, 192)}
+"""In a round, at each number of connections: of 64, each asks several times, as in a steady flood."""
 FLOOR_IMAGES = {"resnet20": 192, "resnet18": 32}
 ROUNDS = {"resnet20": 7, "resnet18": 3}
 BOUND = {"resnet20": 1.5, "resnet18": 1.05}
