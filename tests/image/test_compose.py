@@ -1,7 +1,9 @@
 """The compose file, brought up by a real Docker engine with PostgreSQL and Prometheus."""
 
+import json
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from .podman import ROOT, Podman
 
 POSTGRES, PROMETHEUS = "localhost/lookalike-test/postgres", "localhost/lookalike-test/prometheus"
 COMPOSE = ("docker", "compose", "--file", "docker/compose.yaml")
+WITH_KEYS = ("--file", "docker/compose.keys.yaml")
 UP = ("up", "--detach", "--wait", "--no-build", "--scale", "api=2")
 PG_DUMP = ("pg_dump", "--username", "lookalike", "--format", "custom", "lookalike")
 PG_RESTORE = ("pg_restore", "--username", "lookalike", "--dbname", "lookalike", "--clean", "--if-exists")
@@ -38,7 +41,7 @@ def docker(eventually: Any, podman: Podman, stand_ins: None, image: str, tmp_pat
 def stack(docker: Docker, image: str) -> Iterator[Any]:
     """The stack with two servers: ``stack("ps")`` runs a command of Compose."""
 
-    def compose(*arguments: object, into: Path | None = None, out_of: Path | None = None) -> str:
+    def compose(*arguments: object, into: Path | None = None, out_of: Path | None = None, **variables: str) -> str:
         with (out_of or Path(os.devnull)).open("rb") as given:
             done = docker(
                 *COMPOSE,
@@ -51,6 +54,7 @@ def stack(docker: Docker, image: str) -> Iterator[Any]:
                 POSTGRES_IMAGE=POSTGRES,
                 PROMETHEUS_IMAGE=PROMETHEUS,
                 POSTGRES_PASSWORD="a password: with @/ signs",
+                **variables,
             )
         if into:
             into.write_bytes(done)
@@ -87,6 +91,12 @@ def submit(client: httpx.Client, kit: Any) -> str:
     assert answer.status_code == 202, answer.text
     location: str = answer.headers["Location"]
     return location
+
+
+def test_all_profiles_are_valid(docker: Docker) -> None:
+    """With all profiles and the file for keys it is a valid file."""
+    services = docker(*COMPOSE, *WITH_KEYS, "--profile", "*", "config", "--services", POSTGRES_PASSWORD="x").split()
+    assert set(services) == {b"api", b"api-gpu", b"worker", b"migrate", b"postgres", b"prometheus"}
 
 
 def test_it_waits_for_what_it_needs(stack: Any) -> None:
@@ -140,16 +150,17 @@ def test_a_backup_brings_audits_back(
         assert client.get(f"{location}/rows/0/image").status_code == 200
 
 
+def are_scraped(stack: Any, servers: int) -> bool:
+    """Whether Prometheus has found so many servers, and got their metrics."""
+    with httpx.Client(base_url=f"http://{stack('port', 'prometheus', 9090)}", timeout=30, trust_env=False) as client:
+        answer = client.get("/api/v1/targets", params={"state": "active"})
+    targets = answer.json()["data"]["activeTargets"] if answer.is_success else []  # 503: it is starting
+    return [target["health"] for target in targets] == ["up"] * servers
+
+
 def test_prometheus_finds_all_servers(stack: Any, eventually: Any) -> None:
     """The profile `metrics` scrapes each of the two servers."""
-    address = stack("port", "prometheus", 9090)
-    with httpx.Client(base_url=f"http://{address}", timeout=30, trust_env=False) as client:
-
-        def up() -> bool:
-            samples = client.get("/api/v1/query", params={"query": "up"}).json()["data"]["result"]
-            return [sample["value"][1] for sample in samples] == ["1", "1"]
-
-        eventually(up, "both servers are scraped")
+    eventually(lambda: are_scraped(stack, 2), "both servers are scraped")
 
 
 def test_prometheus_can_read_what_it_is_given(podman: Podman, stand_ins: None, tmp_path: Path) -> None:
@@ -169,3 +180,17 @@ def test_prometheus_can_read_what_it_is_given(podman: Podman, stand_ins: None, t
 def test_only_this_machine_is_let_in(stack: Any) -> None:
     """Without keys the service is published on loopback alone, and the database not at all."""
     assert stack("port", "api", 8000).startswith("127.0.0.1:")
+
+
+def test_with_keys_nobody_gets_in_without(stack: Any, eventually: Any, tmp_path: Path) -> None:
+    """What docker/compose.keys.yaml says makes a key; without it there is no answer, and Prometheus is given it."""
+    new = ("keys", "new", "--file", "/data/keys.json", "--name", "metrics", "--scope", "admin", "--json")
+    file = tmp_path / "metrics.key"
+    with_keys = partial(stack, *WITH_KEYS, METRICS_KEY=str(file))
+    file.touch()  # Compose looks for it
+    file.write_text(key := json.loads(with_keys("run", "--rm", "-T", "--no-deps", "api", *new))["key"])
+    with_keys("up", "--detach", "--wait", "--no-build", "--scale", "api=1")
+    with client_of(stack, 1) as client:
+        assert client.get("/v1/models").status_code == 401
+        assert client.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    eventually(lambda: are_scraped(stack, 1), "the server is scraped")
