@@ -189,8 +189,8 @@ def test_with_keys_nobody_gets_in_without(stack: Any, eventually: Any, tmp_path:
     with_keys = partial(stack, *WITH_KEYS, METRICS_KEY=str(file))
     file.touch()  # Compose looks for it
     file.write_text(key := json.loads(with_keys("run", "--rm", "-T", "--no-deps", "api", *new))["key"])
-    with_keys("up", "--detach", "--wait", "--no-build", "--scale", "api=1")
+    with_keys(*UP)
     with client_of(stack, 1) as client:
         assert client.get("/v1/models").status_code == 401
         assert client.get("/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code == 200
-    eventually(lambda: are_scraped(stack, 1), "the server is scraped")
+    eventually(lambda: are_scraped(stack, 2), "both servers are scraped")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -36,13 +37,14 @@ def classify(client: httpx.Client, image: bytes) -> httpx.Response:
 
 
 def test_it_is_ready_soon(hardened: Any, eventually: Any) -> None:
-    """Within 3 s of its start it takes requests: the best of five starts, since the machine may have other work."""
-    taken = []
-    while len(taken) < 5 and min(taken, default=READY_SECONDS + 1) > READY_SECONDS:
-        started = time.monotonic()
-        with hardened().client() as client:
+    """Within 3 s of its start it takes requests: the best of ten starts, since the machine may have other work."""
+    taken: list[float] = []
+    while len(taken) < 10 and min(taken, default=READY_SECONDS + 1) > READY_SECONDS:
+        container = hardened()
+        with container.client() as client:
             eventually(lambda client=client: is_ready(client), "the service is ready")
-        taken.append(time.monotonic() - started)
+            taken.append(time.time() - datetime.fromisoformat(container.state["StartedAt"]).timestamp())
+        container.podman("kill", container.name)
     assert min(taken) <= READY_SECONDS, taken
 
 
