@@ -8,14 +8,13 @@ import polars as pl
 
 from labels.columns import guess_columns
 from labels.errors import LabelFileError
+from labels.formats.delimited import UNCLOSED
 from labels.formats.reading import LabelFormat, Reading
 from labels.formats.text_encoding import encoding_of
 from labels.label_file import READERS, holds_text, label_text
 from labels.probabilities import probability_classes
 
 SHOWN_ROWS = 6
-_UNCLOSED = "unexpected end of data"
-"""How Python's reader of CSV calls a quoted cell that doesn't end."""
 _MOST_LABELS = 200
 _MOST_TEXT = 200
 PREVIEWED = (".csv", ".tsv", ".jsonl", ".json")
@@ -83,7 +82,7 @@ def _read_part(path: Path) -> Reading:
     try:
         return _read_lines(path, data)
     except LabelFileError as error:
-        if _UNCLOSED not in str(error):
+        if UNCLOSED not in str(error):
             raise
         return _read_lines(path, data[: len(data) // 2])
 

@@ -15,6 +15,9 @@ from labels.formats.text_lines import text_lines
 _CELLS_PER_BLOCK = 1_000_000
 _SEPARATORS = (";", "\t", "|")
 """What a file called .csv may be separated by instead."""
+UNCLOSED = "a quote in it is never closed"
+_END = "unexpected end of data"
+"""How Python's reader says that."""
 
 
 def read_csv(path: Path) -> Reading:
@@ -55,8 +58,10 @@ def _read(lines: Iterable[str], separator: str) -> pl.DataFrame:
     blocks: list[pl.DataFrame] = []
     pending: list[list[str]] = []
     rows = 0
+    line, following = 1, 1
     try:
         for cells in reader:
+            line, following = following, reader.line_num + 1  # a quoted cell may go on over lines
             if not cells:
                 continue
             if header is None:
@@ -65,7 +70,8 @@ def _read(lines: Iterable[str], separator: str) -> pl.DataFrame:
             rows += 1
             if len(cells) != len(header):
                 raise LabelFileError(
-                    f"row {rows} (line {reader.line_num}) has {len(cells)} cells, the header has {len(header)}: "
+                    f"row {rows} (line {line}) has {len(cells)} cell{'s' * (len(cells) != 1)}, "
+                    f"the header has {len(header)}: "
                     "put quotes around a cell that contains the separator, and fill up short rows",
                     row=rows,
                 )
@@ -76,7 +82,8 @@ def _read(lines: Iterable[str], separator: str) -> pl.DataFrame:
                 pending = []
     except csv.Error as error:
         raise LabelFileError(
-            f"row {rows + 1} (line {reader.line_num}) is not well-formed: {error}; check its quotes and line ends",
+            f"row {rows + 1} (line {following}) is not well-formed: {UNCLOSED if str(error) == _END else error}; "
+            "check its quotes and line ends",
             row=rows + 1,
         ) from error
     if header is None:

@@ -21,7 +21,12 @@ def read_parquet(path: Path) -> Reading:
     # -P: a folder called labels, where the command is run, is not this package.
     command = [sys.executable, "-P", "-m", unpack_parquet.__name__, str(path.absolute())]
     with tempfile.NamedTemporaryFile() as answer:
-        done = subprocess.run(command, stdout=answer, stderr=subprocess.PIPE, check=False)  # noqa: S603 - no shell
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell
+                command, stdout=answer, stderr=subprocess.PIPE, check=False, timeout=unpack_parquet.MOST_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LabelFileError(unpack_parquet.DAMAGED) from error
         if done.returncode == unpack_parquet.REFUSED:
             raise LabelFileError(Path(answer.name).read_text())
         if done.returncode < 0:

@@ -4,7 +4,6 @@ Parquet is unpacked by lengths that it states itself. A file made to do harm sta
 its process, or rows without end in a few bytes; here that costs a process which has nothing else to do.
 """
 
-import os
 import resource
 import sys
 from pathlib import Path
@@ -12,14 +11,18 @@ from pathlib import Path
 import polars as pl
 
 from labels.errors import LabelFileError
+from labels.formats.allowed_memory import allowed_memory
 from labels.formats.table_limits import MAX_PARQUET_BYTES, MAX_PARQUET_CELLS, check_cells, check_columns
 
 REFUSED = 3
 """Exit status: what was written is no table but the reason why not."""
 DAMAGED = (
-    "the file is not a Parquet file that can be read within half of this machine's memory: write it again, or use CSV"
+    "the file is not a Parquet file that can be read within half of the memory that there is: write it again, "
+    "or use CSV"
 )
 MOST_CPU_SECONDS = 600
+MOST_SECONDS = 1800
+"""By the clock; polars may stand still where the memory doesn't suffice for its threads."""
 
 
 def main() -> None:
@@ -41,18 +44,17 @@ def unpack(path: Path) -> pl.DataFrame:
         check_columns(columns)
         check_cells(frame.select(pl.len()).collect().item(), columns, MAX_PARQUET_CELLS)
         table = frame.collect()
+        _check_bytes(table)
+        _check_years(table)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, MemoryError) as error:
         raise LabelFileError(DAMAGED) from error
-    _check_bytes(table)
-    _check_years(table)
     return table
 
 
 def limit_itself() -> None:
     """Bound the memory and the time of this process, and let it leave no core."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for kind, most in (
-        (resource.RLIMIT_DATA, memory // 2),
+        (resource.RLIMIT_DATA, allowed_memory() // 2),
         (resource.RLIMIT_CPU, MOST_CPU_SECONDS),
         (resource.RLIMIT_CORE, 0),
     ):

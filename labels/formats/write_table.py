@@ -11,6 +11,7 @@ import polars.selectors as cs
 from polars.datatypes import DataTypeClass
 
 from labels.errors import LabelFileError
+from labels.formats.disk_errors import disk_errors
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
@@ -18,14 +19,15 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 
     Text comes back from ``read_label_file`` cell for cell. What a format can't hold is written as text: in CSV and TSV
     lists and objects as JSON, null as an empty cell; in JSONL numbers that are not finite as null; in all three
-    bytes as base64. Raises ``LabelFileError`` for another suffix; a file that was there before is then untouched.
+    bytes as base64. Raises ``LabelFileError`` for another suffix; a file that was there before is then untouched; and
+    ``OSError`` where the disk fails.
     """
     suffix = path.suffix.lower()
     if suffix not in {".csv", ".tsv", ".jsonl", ".parquet"}:
         raise LabelFileError(f"{path.name}: a table is written as .csv, .tsv, .jsonl or .parquet")
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with aside.open("xb") as file:
+        with disk_errors(), aside.open("xb") as file:
             _write(table, file, suffix)
             file.flush()
             os.fsync(file.fileno())

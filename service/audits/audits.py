@@ -20,7 +20,7 @@ from service.audits.steps.work import STEPS
 from service.inference.loaded_models import LoadedModels
 from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditPage, AuditState, Ledger
 from service.jobs.quotas import Incoming, Quota, Quotas
-from service.jobs.runner import Runner
+from service.jobs.runner import Runner, WorkerState
 from service.settings import Settings
 
 
@@ -105,6 +105,11 @@ class Audits:
         if state.status == "cancelled":
             raise AuditNotFinishedError(f"audit {audit_id} was cancelled")
         raise AuditNotFinishedError(f"audit {audit_id} is {state.status}; ask again when it has succeeded")
+
+    @property
+    def worker(self) -> WorkerState:
+        """How the process that carries audits out is."""
+        return self._runner.state
 
     def cancel(self, audit_id: str) -> AuditState:
         """Stop an audit that waits or runs."""

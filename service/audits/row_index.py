@@ -5,6 +5,7 @@ several requests look at is in memory once, and the system may drop it.
 """
 
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -122,4 +123,6 @@ def _coded(texts: pl.Series, known: tuple[str, ...], otherwise: int) -> pl.Serie
 
 def _write(part: Path, columns: dict[str, NDArray[Any]]) -> None:
     for name, values in columns.items():
-        np.save(part / f"{name}.npy", values, allow_pickle=False)
+        buffer = io.BytesIO()  # numpy writes to a file by itself, and doesn't tell that the disk is full
+        np.save(buffer, values, allow_pickle=False)
+        (part / f"{name}.npy").write_bytes(buffer.getbuffer())

@@ -4,8 +4,9 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
-from typing import Protocol
+from typing import Literal, Protocol
 
 from service.jobs.ledger import Ledger
 from service.jobs.worker import new_name
@@ -16,8 +17,16 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
+WorkerState = Literal["idle", "running", "failing", "elsewhere"]
+"""Not needed yet; running; could not be started or ended by itself, and is started again; in another process's care."""
+
+
 class Runner(Protocol):
     """Starts and stops audits that are in the ledger. Both methods may be called again without harm."""
+
+    @property
+    def state(self) -> WorkerState:
+        """How the worker is."""
 
     def submit(self, audit_id: str) -> None:
         """Start an audit, or go on with it."""
@@ -31,6 +40,8 @@ class Runner(Protocol):
 
 class NoRunner:
     """Workers run elsewhere and find their work in the ledger by themselves."""
+
+    state: WorkerState = "elsewhere"
 
     def submit(self, audit_id: str) -> None:
         """Leave it to the workers."""
@@ -56,14 +67,14 @@ class LocalRunner:
         self._process: subprocess.Popen[str] | None = None
         self._supervisor: threading.Thread | None = None
         self._closing = threading.Event()
+        self._failures = 0
         if settings.database_url or ledger.has_work():  # other servers' audits, or those left by the last
             self.submit("")
 
     def submit(self, audit_id: str) -> None:  # noqa: ARG002 - the ledger knows
-        """Wake the worker, or start it."""
+        """Wake the worker, or have it started."""
         with self._lock:
             if self._supervisor is None and not self._closing.is_set():
-                self._launch()
                 self._supervisor = threading.Thread(target=self._supervise, daemon=True, name="audit-worker")
                 self._supervisor.start()
             self._tell("wake")
@@ -92,12 +103,46 @@ class LocalRunner:
         process = self._process
         return process.pid if process and process.poll() is None else None
 
-    def _launch(self) -> None:
+    @property
+    def state(self) -> WorkerState:
+        """How the worker is, as far as its process tells."""
+        if self.pid is not None:
+            return "running"
+        return "failing" if self._failures else "idle"
+
+    def _supervise(self) -> None:
+        """Keep a worker running: at once again if it was killed, ever later if it fails or can't even be started."""
+        while not self._closing.is_set():
+            started = time.monotonic()
+            try:
+                code = self._run()
+            except OSError as error:  # no memory for a process, or no file descriptor
+                self._failures += 1
+                ended = f"can't be started: {error}"
+            else:
+                self._failures = count_failures(self._failures, code, time.monotonic() - started)
+                ended = f"ended with {code}"
+            if self._closing.is_set():
+                return
+            pause = min(_FIRST_PAUSE_SECONDS * 2**self._failures, _LONGEST_PAUSE_SECONDS)
+            _log.warning("the audit worker %s; another is started in %.1f s", ended, pause)
+            self._closing.wait(pause)
+
+    def _run(self) -> int:
+        """Run a worker to its end; raises ``OSError`` where none can be started."""
         # -P: a folder called service, where the server is started, is not this package.
         command = [sys.executable, "-P", "-m", "service.jobs.process"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - no outside input
-        self._tell(self._settings.model_dump_json())
-        self._tell(self._name)
+        with self._lock:
+            if self._closing.is_set():
+                return 0
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)  # noqa: S603 - no outside input
+            self._tell(self._settings.model_dump_json())
+            self._tell(self._name)
+        code = self._process.wait()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+        return code
 
     def _tell(self, line: str) -> None:
         if self._process is None or self._process.stdin is None:
@@ -106,21 +151,12 @@ class LocalRunner:
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
 
-    def _supervise(self) -> None:
-        """Start the worker again when it dies: at once if it was killed, ever later if it fails by itself."""
-        failures = 0
-        while self._process is not None:
-            code = self._process.wait()
-            if self._closing.is_set():
-                return
-            if self._process.stdin is not None:
-                with suppress(OSError):
-                    self._process.stdin.close()
-            failures = 0 if code < 0 else failures + 1
-            _log.warning("the audit worker ended with %d; another is started", code)
-            if self._closing.wait(min(_FIRST_PAUSE_SECONDS * 2**failures, _LONGEST_PAUSE_SECONDS)):
-                return
-            with self._lock:
-                if self._closing.is_set():
-                    return
-                self._launch()
+
+def count_failures(before: int, code: int, lived: float) -> int:
+    """How often in a row the worker failed by itself, when it ended with ``code`` after ``lived`` seconds.
+
+    One that was killed, or had run for a while, begins anew.
+    """
+    if code < 0:
+        return 0
+    return 1 if lived > _LONGEST_PAUSE_SECONDS else before + 1

@@ -5,6 +5,7 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from service.jobs.runner import WorkerState
 from service.routes.examples import answers
 from service.services import UseServices
 
@@ -25,6 +26,8 @@ class Readiness(BaseModel):
     """What the models run on: ``cpu`` or ``cuda``."""
     models: dict[str, list[str]]
     """The versions of each model, oldest first."""
+    audit_worker: WorkerState
+    """``idle``: not needed yet. ``failing``: it can't be started or ends by itself, the log says why; audits wait."""
 
 
 @router.get("/healthz", responses=answers("alive"))
@@ -46,4 +49,9 @@ async def readyz(services: UseServices, response: Response) -> Readiness:
     versions = {
         name: [manifest.version for manifest in manifests] for name, manifests in services.models.manifests().items()
     }
-    return Readiness(status="draining" if draining else "ready", device=services.models.device, models=versions)
+    return Readiness(
+        status="draining" if draining else "ready",
+        device=services.models.device,
+        models=versions,
+        audit_worker=services.audits.worker,
+    )

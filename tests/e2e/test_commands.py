@@ -46,6 +46,15 @@ def test_classify_says_a_sentence_for_each_image(lookalike: Any, kit: Any) -> No
     assert second.startswith(f"{kit.image(1)}: ")
 
 
+def test_an_audit_without_a_terminal_says_its_answer_alone(lookalike: Any, tmp_path: Path) -> None:
+    """Where output goes to a file or another command, no progress bar stands in it."""
+    labels = tmp_path / "labels.csv"
+    labels.write_text("label,prob_a,prob_b\n" + "a,0.9,0.1\nb,0.1,0.9\n" * 5)
+    result = lookalike("audit", labels, "--out", tmp_path / "out")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("0 of 10 labels are likely wrong (10 rows)\n")
+
+
 def test_classify_as_json_prints_one_document_and_nothing_else(lookalike: Any, service: Any, kit: Any) -> None:
     """``classify --json`` gives on stdout exactly what the service answers for the same images."""
     result = lookalike("classify", kit.image(0), kit.image(1), "--json")

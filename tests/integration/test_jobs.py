@@ -1,6 +1,7 @@
 """Audits as jobs: followed, cancelled, removed, on PostgreSQL, and when the disk or the database fails."""
 
 import json
+import random
 import resource
 from pathlib import Path
 from typing import Any
@@ -124,14 +125,31 @@ def test_answers_without_room_fail_the_audit(start_service: Any, eventually: Any
         service.audit(LABELS, kit.archive)
         pid = service.services.audits._runner.pid
         before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        with_numbers = "image,label,n\n" + "".join(f"{i:03}.png,Coat,{'x' * 4000}{i}\n" for i in range(600))
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 18, before[1]))
-        state = service.ended(service.submit(with_numbers, kit.archive).headers["Location"])
+        chance = random.Random(0)
+        long = "image,label,n\n" + "".join(f"{i:03}.png,Coat,{chance.randbytes(9000).hex()}\n" for i in range(600))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 22, before[1]))
+        state = service.ended(service.submit(long, kit.archive).headers["Location"])
         assert state["status"] == "failed"
         assert "no room left" in state["error"]
         pid = eventually(lambda: service.services.audits._runner.pid, "a worker lives")
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
         service.audit(LABELS, kit.archive)
+
+
+def test_pages_without_room_for_their_index_are_a_507(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """Where the index of the rows can't be written the answer says so, no part of it stays, and later it is made."""
+    with start_service(tmp_path) as service:
+        location = service.audit(kit.labels.read_bytes(), kit.archive)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # a number for each of 600 rows needs more
+        try:
+            refused = service.http.get(f"{location}/rows")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (refused.status_code, refused.json()["code"]) == (507, "no_room")
+        folder = tmp_path / "audits" / location.rpartition("/")[2]
+        assert [path.name for path in folder.iterdir() if "index" in path.name] == []
+        assert len(service.http.get(f"{location}/rows", params={"limit": 1000}).json()["rows"]) == 600
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """A label file is looked at before an audit of it is started."""
 
+import resource
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -28,7 +30,7 @@ def test_a_preview_leaves_nothing_behind(service: Any, kit: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "name", "fields", "status", "said"),
     [
-        (b"image,label\na.png\n", "mine.csv", {}, 422, "row 1 (line 2) has 1 cells"),
+        (b"image,label\na.png\n", "mine.csv", {}, 422, "row 1 (line 2) has 1 cell,"),
         (b"PAR1", "mine.parquet", {}, 422, "must end in one of .csv"),
         (b"image,label\na.png,Coat\n", "mine.csv", {"whole": "perhaps"}, 422, "write true or false"),
         (b"image,label\na.png,Coat\n", "mine.csv", {"label_column": "nope"}, 422, "no column 'nope'"),
@@ -42,6 +44,20 @@ def test_what_can_not_be_previewed_is_said(
     """A row that is wrong, a kind of file that is not read here, and a file that is too large are told apart."""
     answer = preview(service, content, name, **fields)
     assert (answer.status_code, said in answer.json()["detail"]) == (status, True), answer.text
+
+
+def test_a_preview_without_room_is_a_507(start_service: Any, tmp_path: Path) -> None:
+    """Where the disk takes no more while the file comes, that is said, nothing stays, and a shorter one is read."""
+    with start_service(tmp_path) as service:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        try:
+            answer = preview(service, b"image,label\n" + b"a.png,Coat\n" * 200_000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert (answer.status_code, answer.json()["code"]) == (507, "no_room")
+        assert folders(service) == set()
+        assert preview(service, b"image,label\na.png,Coat\n").json()["rows_read"] == 1
 
 
 def test_an_audit_bears_the_name_it_was_given(service: Any, kit: Any) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from labels.formats.disk_errors import disk_errors
+
 
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
@@ -22,7 +24,8 @@ def aside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(exist_ok=True)  # not its parents: the folder of an audit that was removed must not come back
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        yield part
+        with disk_errors():
+            yield part
         _sync(part)
         part.replace(path)
     finally:
@@ -53,7 +56,8 @@ def put_folder(path: Path, fill: Callable[[Path], None]) -> None:
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     part.mkdir()
     try:
-        fill(part)
+        with disk_errors():
+            fill(part)
         for file in part.iterdir():
             _sync(file)
         try:

@@ -161,8 +161,8 @@ def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tu
             return "model", known, []
     if not 2 <= len(own) <= MOST_CLASSES:
         raise AuditError(
-            f"{len(own)} labels stand on at least {FEWEST_ROWS_OF_A_CLASS} rows: cross-validation needs between 2 and "
-            f"{MOST_CLASSES} such labels"
+            f"labels that stand on at least {FEWEST_ROWS_OF_A_CLASS} rows: {len(own)}; cross-validation needs "
+            f"between 2 and {MOST_CLASSES} such labels"
         )
     return "embedding", own, [] if wanted == "cross_validated" else [_why_not_by_the_model(classifier)]
 

@@ -1,7 +1,10 @@
 """Reading and writing label files, and finding their labels among the classes."""
 
+import errno
 import json
 import os
+import random
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -83,13 +86,14 @@ def test_jsonl_values_are_not_altered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message", "row"),
     [
-        ("a.csv", "label,image\na,b\nc\n", r"row 2 \(line 3\) has 1 cells, the header has 2", 2),
+        ("a.csv", "label,image\na,b\nc\n", r"row 2 \(line 3\) has 1 cell, the header has 2", 2),
         ("a.csv", 'label,image\n"x\ny",b\nc,d,e\n', r"row 2 \(line 4\) has 3 cells", 2),
         ("a.csv", "label,image,label\na,b,c\n", "names the column 'label' twice", None),
         ("a.csv", "klass,image\na,b\n", "say which of 'klass', 'image' it is", None),
         ("a.csv", "label,image\n", "no rows", None),
         ("a.csv", "", "is empty", None),
-        ("a.csv", 'label\n"never closed\n', "row 1 .* not well-formed", 1),
+        ("a.csv", 'label\na\n"never closed\nb\nc\n', r"row 2 \(line 3\) is not .*: a quote in it is never closed", 2),
+        ("a.csv", 'label,x\n"a\n\nb",c\n"d\ne"f,g\n', r"row 2 \(line 5\) is not well-formed: '[,]' expected", 2),
         ("a.csv", b"label\nfine\n\xe9t\xe9\n", r"line 3 is not UTF-8 \(byte 0xe9 at offset 11", None),
         ("a.csv", b"\xef\xbb\xbflabel\n\xff\n", "byte 0xff at offset 9 ", None),
         ("a.csv", b"label\nx\ry\r", "line ends", 1),
@@ -210,6 +214,21 @@ def test_write_replaces_whole_files(tmp_path: Path, suffix: str) -> None:
         write_table(broken, path)
     assert read_label_file(path).given == ["new", "er"]
     assert os.listdir(tmp_path) == [path.name]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_full_disk_is_known_by_its_number(tmp_path: Path, suffix: str) -> None:
+    """Whatever the format, a table without room is an error of the disk's own kind, and no part of it stays."""
+    table = pl.DataFrame({"label": [random.Random(i).randbytes(1000).hex() for i in range(200)]})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            write_table(table, tmp_path / f"a{suffix}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_suffix_writes_nothing(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def test_columns_of_metadata_are_found_and_named(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({"metadata.csv": "file_name,caption\n1.png,a cat\n"}, "there is no column 'label'"),
-        ({"metadata.csv": "file_name,label\n1.png\n"}, "metadata.csv: row 1 (line 2) has 1 cells"),
+        ({"metadata.csv": "file_name,label\n1.png\n"}, "metadata.csv: row 1 (line 2) has 1 cell,"),
         ({"a/metadata.csv": CSV, "b/metadata.csv": "file_name,label\n1.png,x\n"}, "b/metadata.csv has other columns"),
         ({"metadata.parquet": "no"}, "metadata.parquet: the file is not a Parquet file"),
         (

@@ -106,3 +106,27 @@ def test_no_room_for_the_table_is_no_fault_of_the_file(tmp_path: Path, monkeypat
     monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
     with pytest.raises(LabelFileError, match=r"^a\.parquet can't be read: .*No space left on device"):
         read_label_file(path)
+
+
+def test_memory_that_ends_while_a_table_is_checked_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that just fits is refused like one that doesn't, where looking at it takes the last of the memory."""
+
+    def no_memory(table: pl.DataFrame) -> None:
+        raise MemoryError(table.height)
+
+    monkeypatch.setattr(unpack_parquet, "_check_years", no_memory)
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"label": ["a"]}).write_parquet(path)
+    with pytest.raises(LabelFileError, match="not a Parquet file that can be read"):
+        unpack_parquet.unpack(path)
+
+
+def test_a_reader_that_stands_still_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that neither answers nor ends is ended, and the file refused."""
+    monkeypatch.setattr(unpack_parquet, "MOST_SECONDS", 0.01)
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"label": ["a"]}).write_parquet(path)
+    with pytest.raises(LabelFileError, match="not a Parquet file that can be read"):
+        read_parquet(path)

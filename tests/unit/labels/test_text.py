@@ -96,4 +96,4 @@ def test_a_doubtful_separator_is_a_comma(tmp_path: Path, header: str) -> None:
 
 def test_rows_are_told_where_the_guessed_separator_fails(tmp_path: Path) -> None:
     """A row that doesn't fit the header is refused by its place, whatever separates the cells."""
-    assert "row 2 (line 3) has 1 cells, the header has 2" in refusal(tmp_path, b"image;label\na;b\nc,d\n")
+    assert "row 2 (line 3) has 1 cell, the header has 2" in refusal(tmp_path, b"image;label\na;b\nc,d\n")
