@@ -92,6 +92,7 @@ def scenes(folder: Path, archive: bytes, services: ExitStack) -> list[Scene]:
 
     add_key(folder / "keys.json", new_key("ann", ["audit"])[1])
     with_keys = services.enter_context(running(folder / "keys", keys_file=folder / "keys.json", worker="off"))
+    unused = services.enter_context(running(folder / "unused", worker="off"))
     at_work = services.enter_context(running(folder / "work", worker="off"))
     under_way = at_work.submit(labels, "Autumn collection", archive)
     ledger = at_work.services.audits.ledger
@@ -116,7 +117,7 @@ def scenes(folder: Path, archive: bytes, services: ExitStack) -> list[Scene]:
 
     return [
         Scene("home", f"{open_to_all.address}/"),
-        Scene("home-empty", f"{at_work.address}/"),
+        Scene("home-empty", f"{unused.address}/"),
         Scene("home-preview", f"{open_to_all.address}/", choose),
         Scene("classify", f"{open_to_all.address}/classify", classify),
         Scene("classify-empty", f"{open_to_all.address}/classify"),

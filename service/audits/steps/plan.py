@@ -215,10 +215,10 @@ def _name(classifier: Classifier) -> str:
 
 def _none_known(file: LabelFile, classes: Sequence[str], classifier: Classifier | None) -> str:
     if classifier is None:
-        known, cure = "a class of the probabilities", "name their columns `prob_` and the label"
+        known, cure = "a class of the probabilities", "name their columns prob_ and the label"
     else:
         known = f"a class of {_name(classifier)}"
-        cure = "choose a model that knows these labels, or judge them by each other (evidence `cross_validated`)"
+        cure = "choose a model that knows these labels, or judge them by each other (evidence: cross_validated)"
     first = str(file.given[0])[:80]
     return f"no label is {known}: the first row says {first!r}, the classes are {_few(classes)}; {cure}"
 
