@@ -13,9 +13,9 @@ from service.access.binding import is_for_this_machine
 from service.access.gate import Gate
 from service.access.openapi import describe_keys
 from service.access.rates import Rates
-from service.body_guard import BodyGuard
-from service.connection_wall import ConnectionWall
 from service.description import describe
+from service.http.body_guard import BodyGuard
+from service.http.connection_wall import ConnectionWall
 from service.oip import infer, metadata, repository
 from service.pages import api_docs, audit, home, review, sign_in, static_files, try_it
 from service.pages import classify as classify_page

@@ -44,7 +44,7 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from service.access.binding import check_binding
-    from service.server import DrainingServer
+    from service.http.server import DrainingServer
     from service.services import Services
     from service.settings import Settings
     from service.telemetry.logs import configure

@@ -27,8 +27,8 @@ from service.audits.decisions import DecisionConflictError, DecisionError
 from service.audits.pictures import PictureNotFoundError
 from service.audits.row_evidence import RowNotFoundError
 from service.audits.steps.options import AuditError
-from service.bodies import BodyError, BodyTooLargeError
-from service.body_guard import BodyRefusedError
+from service.http.bodies import BodyError, BodyTooLargeError
+from service.http.body_guard import BodyRefusedError
 from service.inference.admission import OverloadedError
 from service.inference.batcher import ClosedError
 from service.inference.classifier import NotAClassifierError

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from service.bodies import BodyError
+from service.http.bodies import BodyError
 
 
 def find_mounted(root: Path | None, name: str) -> Path:

@@ -17,8 +17,8 @@ from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.bodies import BodyError, BodyTooLargeError, capped
-from service.body_guard import hold
+from service.http.bodies import BodyError, BodyTooLargeError, capped
+from service.http.body_guard import hold
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

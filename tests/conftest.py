@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from models.repository import SHIPPED
-from service.server import DrainingServer
+from service.http.server import DrainingServer
 from service.services import Services
 from service.settings import Settings
 

@@ -27,7 +27,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from labels.fashion_mnist import CLASSES, PAIRS, find_fashion_mnist, read_fashion_mnist
-from service.server import DrainingServer
+from service.http.server import DrainingServer
 from service.services import Services
 from service.settings import Settings
 

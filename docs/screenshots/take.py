@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from service.access.key_file import add_key
 from service.access.keys import new_key
-from service.server import DrainingServer
+from service.http.server import DrainingServer
 from service.services import Services
 from service.settings import Settings
 

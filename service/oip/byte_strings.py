@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable
 
-from service.bodies import BodyError
+from service.http.bodies import BodyError
 
 _LENGTH = struct.Struct("<I")
 

@@ -7,7 +7,7 @@ import orjson
 from fastapi import Request, Response
 from pydantic import BaseModel, ValidationError
 
-from service.bodies import BodyError, BodyTooLargeError, read_body
+from service.http.bodies import BodyError, BodyTooLargeError, read_body
 
 JSON_LENGTH = "Inference-Header-Content-Length"
 MAX_JSON_BYTES, MAX_JSON_PARTS = 8_000_000, 200_000

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.images import ImageError
 from models.scores import Scores
-from service.connection import while_connected
+from service.http.connection import while_connected
 from service.inference.loaded_models import LoadedModel
 from service.inference.scorer import Scorer
 from service.oip.errors import RESPONSES

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing import InputSpec
-from service.bodies import BodyError
+from service.http.bodies import BodyError
 from service.oip.byte_strings import unpack
 from service.oip.framing import JSON_LENGTH
 from service.oip.messages import InferInput

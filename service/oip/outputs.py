@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.manifest import Manifest
 from models.scores import Scores
-from service.bodies import BodyError
+from service.http.bodies import BodyError
 from service.oip.byte_strings import pack
 from service.oip.messages import InferRequest, RequestedOutput
 from service.oip.signature import output_names

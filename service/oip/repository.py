@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from models.repository import ModelError, ModelNotFoundError
-from service.bodies import BodyError
+from service.http.bodies import BodyError
 from service.oip.errors import RESPONSES
 from service.oip.framing import receive
 from service.oip.messages import IndexRequest, LoadRequest, ModelIndex, UnloadRequest, inlined

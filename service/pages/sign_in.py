@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from service.access.own_pages import COOKIE
-from service.bodies import read_body
+from service.http.bodies import read_body
 from service.pages.rendering import page
 from service.services import UseServices
 

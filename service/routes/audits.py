@@ -27,8 +27,8 @@ from service.audits.rows import Wanted
 from service.audits.steps.finish import REPORT
 from service.audits.steps.options import AuditOptions
 from service.audits.steps.plan import Plan
-from service.bodies import BodyError
 from service.errors import problems
+from service.http.bodies import BodyError
 from service.jobs.database import DatabaseUnavailableError
 from service.jobs.ledger import ENDED, AuditNotFoundError, AuditPage, AuditState
 from service.mounted_images import find_mounted

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.answer import DEFAULT_LEVEL, DEFAULT_TOP_K, Prediction
 from models.images import ImageError
-from service.bodies import BodyError, BodyTooLargeError, read_body, read_form, uploads
-from service.connection import while_connected
 from service.errors import problems
+from service.http.bodies import BodyError, BodyTooLargeError, read_body, read_form, uploads
+from service.http.connection import while_connected
 from service.routes.direct_route import DirectRoute
 from service.routes.examples import answers
 from service.services import Services, UseServices

@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from labels.errors import LabelFileError
 from labels.preview import PREVIEWED, Preview, preview_label_file
 from service.audits.folder import AuditFolder
-from service.bodies import BodyError
 from service.errors import problems
+from service.http.bodies import BodyError
 from service.routes.examples import answers
 from service.services import UseServices
 from service.uploads import Upload, receive

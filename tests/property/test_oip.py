@@ -15,7 +15,7 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from models.preprocessing import InputSpec
 from models.scores import Scores
-from service.bodies import BodyError
+from service.http.bodies import BodyError
 from service.oip.framing import JSON_LENGTH, parse, response, split
 from service.oip.inputs import read_images
 from service.oip.messages import InferRequest

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
-from service.bodies import BodyError, BodyTooLargeError
+from service.http.bodies import BodyError, BodyTooLargeError
 from service.uploads import Upload, receive
 
 FILES = {"labels": (".csv", ".jsonl"), "images": (".zip", ".tar.gz")}

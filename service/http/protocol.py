@@ -6,8 +6,8 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.connection_wall import BEYOND_THE_WALL
-from service.joined_writes import JoinedWrites
+from service.http.connection_wall import BEYOND_THE_WALL
+from service.http.joined_writes import JoinedWrites
 
 
 class HttpProtocol(HttpToolsProtocol):

@@ -8,9 +8,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app import create_app
-from service.http_protocol import HttpProtocol
+from service.http.protocol import HttpProtocol
+from service.http.slow_heads import SlowHeads
 from service.services import Services
-from service.slow_heads import SlowHeads
 
 _log = logging.getLogger("lookalike.server")
 

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from models.errors import LookalikeError
-from service.body_guard import lift_limit
+from service.http.body_guard import lift_limit
 
 
 class BodyError(LookalikeError):

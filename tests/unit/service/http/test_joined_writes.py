@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.joined_writes import JoinedWrites
+from service.http.joined_writes import JoinedWrites
 
 
 class Network:

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import pytest
 from fastapi import Request
 
-from service.bodies import BodyTooLargeError, read_body
-from service.body_guard import PROGRESS_BYTES, BodyGuard, BodyRefusedError, hold
+from service.http.bodies import BodyTooLargeError, read_body
+from service.http.body_guard import PROGRESS_BYTES, BodyGuard, BodyRefusedError, hold
 
 T = TypeVar("T")
 Chunks = Callable[[], AsyncIterator[bytes]]

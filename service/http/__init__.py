@@ -1,0 +1,1 @@
+"""How requests come in: the server, its connections, bodies under caps, and who leaves before the answer."""
