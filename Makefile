@@ -64,7 +64,7 @@ bench-training: .venv/everything  ## the log-projection loss beside cross-entrop
 	OMP_NUM_THREADS=1 $(BIN)/python bench/training_speed.py
 
 bench-audit: .venv/bench  ## audits beside cleanlab and FiftyOne's formula, on the same probabilities
-	for each in reference image_dependent asymmetry cross_validated many_classes unseen_classes duplicates cost throughput; do \
+	for each in reference image_dependent asymmetry cross_validated many_classes unseen_classes duplicates cost throughput many_rows; do \
 		OMP_NUM_THREADS=1 $(BIN)/python bench/audit/$$each.py || exit 1; done
 
 fuzz: .venv/fuzz  ## fuzz the readers of label files and archives, FUZZ_SECONDS=300 each
