@@ -18,7 +18,8 @@ from service.audits.steps.options import AuditError, AuditOptions
 from service.audits.steps.plan import Plan
 from service.audits.steps.work import STEPS
 from service.inference.loaded_models import LoadedModels
-from service.jobs.ledger import ENDED, AuditBusyError, AuditNotFoundError, AuditPage, AuditState, Ledger
+from service.jobs.audit_state import ENDED, AuditPage, AuditState
+from service.jobs.ledger import AuditBusyError, AuditNotFoundError, Ledger
 from service.jobs.quotas import Incoming, Quota, Quotas
 from service.jobs.runner import Runner, WorkerState
 from service.settings import Settings

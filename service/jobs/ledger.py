@@ -3,28 +3,24 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from datetime import UTC, datetime
+from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from models.errors import LookalikeError
-from service.audits.steps.work import PHASES, STEPS, Step
+from service.audits.steps.work import STEPS, Step
+from service.jobs.audit_state import ENDED, AuditPage, AuditState, Status, behind
 from service.jobs.database import one_at_a_time, unavailable_said
-from service.jobs.quotas import UNLIMITED, Incoming, Quotas
+from service.jobs.quotas import UNLIMITED, Incoming, Quotas, check_room
 from service.jobs.tables import audit, audit_chunk
 
-Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-
-ENDED: frozenset[Status] = frozenset({"succeeded", "failed", "cancelled"})
 LEASE_SECONDS = 10.0
 _SUBMITTING = 0x4C6F6F6C
 """The lock under which one process at a time submits."""
 MOST_ATTEMPTS = 5
 """A chunk that was begun so often and never finished kills its workers: the audit ends."""
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class AuditNotFoundError(LookalikeError):
@@ -33,40 +29,6 @@ class AuditNotFoundError(LookalikeError):
 
 class AuditBusyError(LookalikeError):
     """The audit is under way; this must wait until it has ended."""
-
-
-class AuditState(BaseModel):
-    """Where an audit stands, as routes tell it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    owner: str
-    """Name of the key that it was submitted with; `local`: without one."""
-    name: str | None
-    """What the person who submitted it calls it."""
-    status: Status
-    phase: str | None
-    done: int
-    """Rows of the phase that are done."""
-    total: int
-    error: str | None
-    """For a failed audit: what to change."""
-    created_at: datetime
-    model: str | None
-    """``NAME@VERSION``, fixed when the audit is submitted; null: it goes by the file's own probabilities."""
-    revision: int
-    """How often decisions of reviewers have been taken in."""
-    rows_per_second: float | None
-    eta_seconds: float | None
-    """Until the phase is over."""
-
-
-class AuditPage(BaseModel):
-    """Some audits, newest first, and where to go on."""
-
-    audits: list[AuditState]
-    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -98,7 +60,7 @@ class Ledger:
         """Queue an upload of ``size`` bytes; raises ``QuotaError`` where there is too much already."""
         with unavailable_said(), self.engine.begin() as connection:
             one_at_a_time(connection, _SUBMITTING)  # of two who find the last room free one would be too many
-            _check(connection, quotas, owner, [Incoming(owner, size)])
+            check_room(connection, quotas, owner, [Incoming(owner, size)])
             row = {
                 "id": audit_id,
                 "owner": owner,
@@ -115,31 +77,27 @@ class Ledger:
             }
             connection.execute(insert(audit).values(row))
             _add_chunks(connection, audit_id, 0, STEPS[0], [0])
-            return _state(_row(connection, audit_id))
+            return AuditState.of(_row(connection, audit_id))
 
     def check(self, quotas: Quotas, owner: str, incoming: Sequence[Incoming]) -> None:
         """Raise ``QuotaError`` where there is no room for all that comes in, an upload of ``owner`` among it."""
         with unavailable_said(), self.engine.connect() as connection:
-            _check(connection, quotas, owner, incoming)
+            check_room(connection, quotas, owner, incoming)
 
     def state(self, audit_id: str) -> AuditState:
         """Tell where one audit stands; raises ``AuditNotFoundError``."""
         with unavailable_said(), self.engine.connect() as connection:
-            return _state(_row(connection, audit_id))
+            return AuditState.of(_row(connection, audit_id))
 
     def newest(self, limit: int, cursor: str | None = None) -> AuditPage:
         """Tell where so many stand, newest first; from ``next_cursor`` of the page before on, or from the beginning."""
         query = select(audit).order_by(audit.c.created_at.desc(), audit.c.id.desc()).limit(limit + 1)
         if cursor is not None:
-            microseconds, _, last = cursor.partition("-")
-            when = _EPOCH + int(microseconds) * _MICROSECOND
-            query = query.where(
-                or_(audit.c.created_at < when, and_(audit.c.created_at == when, audit.c.id < last)),
-            )
+            query = query.where(behind(cursor))
         with unavailable_said(), self.engine.connect() as connection:
-            states = [_state(row) for row in connection.execute(query).mappings()]
+            states = [AuditState.of(row) for row in connection.execute(query).mappings()]
         more = len(states) > limit
-        return AuditPage(audits=states[:limit], next_cursor=_cursor(states[limit - 1]) if more else None)
+        return AuditPage(audits=states[:limit], next_cursor=states[limit - 1].cursor if more else None)
 
     def has_work(self) -> bool:
         """Whether any audit waits or runs."""
@@ -232,7 +190,7 @@ class Ledger:
                 _end(connection, audit_id, "cancelled", None)
             elif row["status"] == "running":
                 connection.execute(update(audit).where(audit.c.id == audit_id).values(cancel_requested=True))
-            return _state(_row(connection, audit_id))
+            return AuditState.of(_row(connection, audit_id))
 
     def rescore(self, audit_id: str, step: Step, chunks: Sequence[int], revision: int) -> AuditState:
         """Queue an audit that has succeeded once more, from a step on, as the next revision.
@@ -255,7 +213,7 @@ class Ledger:
             }
             connection.execute(update(audit).where(audit.c.id == audit_id).values(again))
             _add_chunks(connection, audit_id, revision, step, chunks)
-            return _state(_row(connection, audit_id))
+            return AuditState.of(_row(connection, audit_id))
 
     def delete(self, audit_id: str) -> None:
         """Forget an audit with its chunks and decisions; a worker that holds it lets go. Raises if there is none."""
@@ -274,20 +232,6 @@ class Ledger:
         query = select(audit.c.status, func.count()).group_by(audit.c.status)
         with unavailable_said(), self.engine.connect() as connection:
             return dict.fromkeys(get_args(Status), 0) | dict(connection.execute(query).all())
-
-
-def _check(connection: Connection, quotas: Quotas, owner: str, incoming: Sequence[Incoming]) -> None:
-    mine = [each for each in incoming if each.owner == owner]
-    quotas.together.check(*_with(connection, incoming, true()))
-    quotas.each.check(*_with(connection, mine, audit.c.owner == owner), f" of {owner!r}")
-
-
-def _with(connection: Connection, incoming: Sequence[Incoming], which: ColumnElement[bool]) -> tuple[int, int]:
-    """How many audits wait or run, and how many bytes are kept, with what comes in."""
-    waiting = select(func.count()).select_from(audit).where(which, audit.c.status.not_in(ENDED))
-    kept = select(func.coalesce(func.sum(audit.c.bytes), 0)).where(which)
-    audits, size = connection.execute(select(waiting.scalar_subquery(), kept.scalar_subquery())).one()
-    return audits + len(incoming), int(size) + sum(each.size for each in incoming)
 
 
 def _row(connection: Connection, audit_id: str) -> RowMapping:
@@ -312,33 +256,4 @@ def _of(claim: Claim, step: Step) -> Any:
         audit_chunk.c.audit_id == claim.audit_id,
         audit_chunk.c.revision == claim.revision,
         audit_chunk.c.step == step,
-    )
-
-
-def _cursor(last: AuditState) -> str:
-    """By what an audit is in its place, not which place: others may come and go meanwhile."""
-    return f"{(last.created_at - _EPOCH) // _MICROSECOND}-{last.id}"
-
-
-def _state(row: RowMapping) -> AuditState:
-    status: Status = row["status"]
-    phase = None if status == "queued" else PHASES[row["step"]]
-    rate = None
-    if status == "running" and row["done"] and row["step_started_at"]:
-        rate = row["done"] / max(time.time() - row["step_started_at"], 1e-3)
-    created: datetime = row["created_at"]
-    return AuditState(
-        id=row["id"],
-        owner=row["owner"],
-        name=row["name"],
-        status=status,
-        phase="done" if status == "succeeded" else phase,
-        done=row["done"],
-        total=row["total"],
-        error=row["error"],
-        created_at=created if created.tzinfo else created.replace(tzinfo=UTC),  # SQLite keeps no zone
-        model=row["model"],
-        revision=row["revision"],
-        rows_per_second=rate,
-        eta_seconds=None if rate is None else (row["total"] - row["done"]) / rate,
     )

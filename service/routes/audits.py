@@ -29,8 +29,9 @@ from service.audits.steps.options import AuditOptions
 from service.audits.steps.plan import Plan
 from service.errors import problems
 from service.http.bodies import BodyError
+from service.jobs.audit_state import ENDED, AuditPage, AuditState
 from service.jobs.database import DatabaseUnavailableError
-from service.jobs.ledger import ENDED, AuditNotFoundError, AuditPage, AuditState
+from service.jobs.ledger import AuditNotFoundError
 from service.mounted_images import find_mounted
 from service.pages.report_file import report_file
 from service.routes.examples import answers, files

@@ -12,7 +12,7 @@ from service.audits.pairs import Pair
 from service.audits.review_trust import ReviewTrust
 from service.audits.row_evidence import RowEvidence
 from service.errors import problems
-from service.jobs.ledger import AuditState
+from service.jobs.audit_state import AuditState
 from service.routes.examples import answers, sent
 from service.routes.parameters import AuditId, RowNumber, Top
 from service.services import UseServices
