@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     max_held: int = Field(default=1000, ge=0)
     """Most 503s kept back at a time; further ones are answered at once."""
     max_connections: int = Field(default=4000, ge=1)
-    """Most connections at a time; on further ones every request is answered with 503 before it is looked at."""
+    """Most connections at a time; requests on further ones, but for probes, are answered with 503 unread."""
     max_image_bytes: int = Field(default=20_000_000, ge=1)
     """Largest encoded image."""
     max_image_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1)
@@ -72,10 +72,13 @@ class Settings(BaseSettings):
     max_buffered_bytes: int = Field(default=512_000_000, ge=1)
     """Most bytes of request bodies in memory, all requests together; more are answered with 503."""
     head_seconds: float = Field(default=10, gt=0)
-    """The head of a request must come within so many seconds of the connection, or of the last answer on it; else the
+    """The head of a request must come within so many seconds of its connection, or of its first bytes; else the
     connection is closed."""
+    keep_alive_seconds: int = Field(default=75, ge=1)
+    """A connection that has been answered may say nothing for so long; longer than load balancers keep theirs."""
     body_seconds: float = Field(default=30, gt=0)
-    """A body must bring 64 kB, or its end, in every so many seconds that the service waits for it; else 408."""
+    """A body must bring 64 kB, or its end, in every so many seconds that the service waits for it; else 408. A client
+    must take as much of its answer, or it is cut off."""
     datasets_dir: Path | None = None
     """Folder of folders of images; an audit may name one as `dataset`. Servers and workers see it at the same place."""
     max_upload_bytes: int = Field(default=2_000_000_000, ge=1)

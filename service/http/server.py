@@ -3,13 +3,16 @@
 import logging
 import time
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.app import create_app
+from service.http.open_files import room_for
 from service.http.protocol import HttpProtocol
 from service.http.slow_heads import SlowHeads
+from service.http.slow_readers import SlowReaders
 from service.services import Services
 
 _log = logging.getLogger("lookalike.server")
@@ -35,12 +38,13 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                limit_concurrency=settings.max_connections,
+                limit_concurrency=room_for(settings.max_connections),
+                timeout_keep_alive=settings.keep_alive_seconds,
                 timeout_graceful_shutdown=settings.shutdown_seconds,
             )
         )
         self._services = services
-        self._slow_heads = SlowHeads(settings.head_seconds)
+        self._slow_heads, self._slow_readers = SlowHeads(settings.head_seconds), SlowReaders(settings.body_seconds)
         self._stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -55,7 +59,9 @@ class DrainingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: close what only holds a place; whether it is time to stop."""
         now = time.monotonic()
-        self._slow_heads.close(self.server_state.connections, now)
+        connections = cast("set[HttpProtocol]", self.server_state.connections)
+        self._slow_heads.close(connections, now)
+        self._slow_readers.cut_off(connections, now)
         if self._stop_at is not None and now >= self._stop_at:
             self.should_exit = True
         return await super().on_tick(counter)

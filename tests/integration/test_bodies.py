@@ -51,7 +51,7 @@ def test_bodies_together_are_bounded(start_service: Any, kit: Any, tmp_path: Pat
 def test_a_connection_without_a_request_is_closed(start_service: Any, kit: Any, tmp_path: Path) -> None:
     """Who sends nothing, half a head, or nothing more loses the connection; who has a request under way keeps it."""
     head, picture = "POST /v1/classify HTTP/1.1\r\nContent-Type: image/png", kit.image(0).read_bytes()
-    with start_service(tmp_path, head_seconds=0.2) as service, ExitStack() as open_:
+    with start_service(tmp_path, head_seconds=0.2, keep_alive_seconds=1) as service, ExitStack() as open_:
         address = (service.http.base_url.host, service.http.base_url.port)
         silent, halting, served = (open_.enter_context(socket.create_connection(address, timeout=60)) for _ in range(3))
         halting.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
