@@ -48,17 +48,24 @@ class Admission:
         """
         return _Room(self, images)
 
+    async def knock(self) -> None:
+        """Look for room before the images are received: a refusal that is kept back should keep nothing in memory."""
+        await self._refuse_without_room(1)
+
     async def enter(self, images: int) -> None:
         """Take room that ``leave`` gives back."""
-        if self.admitted + images > self._most:
-            self.refused += images
-            await self._hold()
-            raise OverloadedError("the service is busy; try again in a second")
+        await self._refuse_without_room(images)
         self.admitted += images
 
     def leave(self, images: int) -> None:
         """Give room back."""
         self.admitted -= images
+
+    async def _refuse_without_room(self, images: int) -> None:
+        if self.admitted + images > self._most:
+            self.refused += images
+            await self._hold()
+            raise OverloadedError("the service is busy; try again in a second")
 
 
 class _Room:  # a class, for a generator would cost several times as much, at every request

@@ -69,6 +69,7 @@ async def infer_by_version(request: Request, services: UseServices, name: str, v
 async def _infer(request: Request, services: Services, loaded: LoadedModel) -> Response:
     settings, classifier = services.settings, loaded.classifier
     manifest = classifier.manifest
+    await loaded.admission.knock()
     asked, binary = await receive(request, InferRequest, settings.max_infer_bytes)
     wanted = wanted_outputs(asked, manifest)
     images = read_images(asked.inputs, binary, manifest.input, most=settings.max_images)

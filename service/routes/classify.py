@@ -96,6 +96,7 @@ async def classify(request: Request, services: UseServices, query: Annotated[Cla
     loaded = services.models.get(query.model, query.version)
     classifier = loaded.classifier
     classifier.must_classify()
+    await loaded.admission.knock()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if alone := kind.startswith("image/") or kind == "application/octet-stream":
         files = [await _image(request, services)]

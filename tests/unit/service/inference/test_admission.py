@@ -64,3 +64,17 @@ def test_a_refusal_is_kept_back_while_few_are() -> None:
             task.cancel()
 
     asyncio.run(main())
+
+
+def test_who_knocks_at_a_full_house_is_refused_before_he_unpacks() -> None:
+    """Without room a request is refused before its images are received; with room knocking takes none of it."""
+
+    async def main() -> None:
+        admission = Admission(1, AT_ONCE)
+        await admission.knock()
+        async with admission.of(1):
+            with pytest.raises(OverloadedError):
+                await admission.knock()
+        assert (admission.admitted, admission.refused) == (0, 1)
+
+    asyncio.run(main())
