@@ -29,10 +29,12 @@ from PIL import (
 )
 
 from models.errors import LookalikeError
+from models.tiff_directory import read_layout
 
 DEFAULT_MAX_PIXELS = 25_000_000
 ACCEPTED_FORMATS = "JPEG, PNG, WebP, GIF, BMP or TIFF"
 MAX_JPEG_SCANS = 200  # an honest progressive JPEG has about ten; thousands would keep a core busy for minutes
+MAX_TIFF_PIECES = 65_536  # Pillow makes an object of each strip or tile
 
 _TINY_BYTES = 4096  # what is packed in so little, a metadata text say, unpacks to a few MB at most
 _TINY_PIXELS = 128 * 128
@@ -91,6 +93,8 @@ def is_tiny(data: bytes) -> bool:
     if len(data) > _TINY_BYTES:
         return False
     if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 24:
+        if data.count(b"IHDR") > 1:  # of several headers the decoder takes the last one
+            return False
         width, height = struct.unpack_from(">II", data, 16)
         return bool(width * height <= _TINY_PIXELS)
     if data.startswith(b"\xff\xd8\xff"):
@@ -176,6 +180,8 @@ def _jpeg_orientation(data: bytes) -> int:
 def _decode_with_pillow(data: bytes, file_format: _Format, max_pixels: int) -> NDArray[np.uint8]:
     if file_format == "PNG" and _PNG_END not in data:  # Pillow doesn't miss the end of a file
         raise _damaged("PNG")
+    if file_format == "TIFF":
+        _check_tiff(data, max_pixels)
     with _PILLOW_WARNINGS_OFF:
         image = _PLUGINS[file_format](BytesIO(data))  # reads the header only
         _check_dimensions(*image.size, max_pixels)
@@ -184,6 +190,17 @@ def _decode_with_pillow(data: bytes, file_format: _Format, max_pixels: int) -> N
         image.load()
         # A loaded TIFF is already turned, and says so. PNG may keep its EXIF behind the pixels: hence after load.
         return _oriented(_to_grey_or_rgb(image), _orientation(image))
+
+
+def _check_tiff(data: bytes, max_pixels: int) -> None:
+    layout = read_layout(data)
+    if layout.tile[0] * layout.tile[1] > max_pixels:  # a whole tile is decoded, though the image may be a corner of it
+        width, height = layout.tile
+        raise ImageError(
+            "image_too_large", f"The TIFF file has tiles of {width} x {height} pixels: save it again with smaller ones."
+        )
+    if layout.pieces > MAX_TIFF_PIECES:
+        raise ImageError("unsupported_image", "The TIFF file has too many strips or tiles: save it again with fewer.")
 
 
 def _to_grey_or_rgb(image: Image.Image) -> NDArray[np.uint8]:

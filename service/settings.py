@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=20_000_000, ge=1)
     """Largest encoded image."""
     max_image_pixels: int = Field(default=DEFAULT_MAX_PIXELS, ge=1)
-    """Largest image by its header, in pixels."""
+    """Largest image by its header, and largest tile of a TIFF, in pixels."""
     max_images: int = Field(default=64, ge=1)
     """Most images in one classify request."""
     max_infer_bytes: int = Field(default=64_000_000, ge=1)

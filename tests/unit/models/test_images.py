@@ -1,13 +1,16 @@
 """Decoding untrusted bytes: every way a picture can be odd, and every way it can be refused."""
 
 import random
+import re
 import struct
 import threading
 import time
 import tracemalloc
 import warnings
 import zlib
+from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -234,6 +237,66 @@ def test_huge_header_is_cheap() -> None:
     tracemalloc.stop()
 
 
+def tiff(tags: dict[int, int] | list[tuple[int, int]], data: bytes = b"", *, offsets: int = 1) -> bytes:
+    """A grey little-endian TIFF of LONG tags, deflated, whose pixels are ``data``; 324 has ``offsets`` values."""
+    entries = [(258, 8), (259, 8), (262, 1), (277, 1), *(tags.items() if isinstance(tags, dict) else tags)]
+    entries += [(324, 0), (325, len(data))]
+    start = 8 + 2 + 12 * len(entries) + 4
+    directory = b"".join(
+        struct.pack("<HHII", tag, 4, offsets if tag == 324 else 1, start if tag == 324 else value)
+        for tag, value in sorted(entries, key=lambda entry: entry[0])
+    )
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4) + data
+
+
+TILE = zlib.compress(bytes(range(256)) * 4)
+TILED = {256: 20, 257: 10, 322: 32, 323: 32}
+
+
+def peak_megabytes(data: bytes, max_pixels: int) -> float:
+    """How much memory decoding takes at its height, C's included."""
+
+    def status(key: str) -> float:
+        (kilobytes,) = re.findall(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())
+        return int(kilobytes) / 1000
+
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+    before = status("VmRSS")
+    with suppress(ImageError):
+        decode_image(data, max_pixels=max_pixels)
+    return status("VmHWM") - before
+
+
+def test_tiles_of_a_tiff() -> None:
+    """A TIFF in tiles is read, though its last ones reach beyond the image."""
+    expected = np.arange(1024).reshape(32, 32).astype(np.uint8)[:10, :20]
+    np.testing.assert_array_equal(decode_image(tiff(TILED, TILE)), expected)
+    wide = np.arange(96 * 80, dtype=np.uint8).reshape(80, 96)
+    data = encode(wide, "TIFF", compression="tiff_lzw", tiffinfo={322: 32, 323: 32}, big_tiff=True)
+    np.testing.assert_array_equal(decode_image(data), wide)
+
+
+def test_huge_tiles_are_cheap() -> None:
+    """A TIFF of few pixels in tiles of many is refused before memory is reserved for one, however it is put."""
+    side = 8192
+    packer = zlib.compressobj(9)
+    tile = b"".join(packer.compress(bytes(side)) for _ in range(side)) + packer.flush()
+    size = {256: 16, 257: 16}
+    huge = tiff(size | {322: side, 323: side}, tile)
+    assert refusal(huge).code == "image_too_large"
+    assert peak_megabytes(huge, 25_000_000) < 10
+    assert refusal(tiff(size | {322: 16, 323: side}, tile), max_pixels=1000).code == "image_too_large"
+    twice = tiff([*size.items(), (322, side), (322, 16), (323, side), (323, 16)], tile)
+    assert refusal(twice).code == "truncated_image"
+
+
+def test_too_many_strips_are_refused() -> None:
+    """A TIFF that lists millions of tiles is refused before there is an object for each one."""
+    data = tiff({256: 5000, 257: 5000, 322: 1, 323: 1}, bytes(4_000_000), offsets=1_000_000)
+    assert refusal(data).code == "unsupported_image"
+    assert peak_megabytes(data, 25_000_000) < 10
+
+
 def test_pixel_limit_is_the_callers() -> None:
     """The limit counts pixels, and an image of exactly that many passes."""
     data = encode(RGB, "PNG")
@@ -274,13 +337,12 @@ REAL_FILES = [
     encode(RGB, "BMP"),
     encode(RGB, "TIFF", compression="tiff_lzw"),
     encode(GREY, "TIFF"),
+    encode(RGB, "TIFF", compression="jpeg"),
+    tiff(TILED, TILE),
 ]
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.sampled_from(REAL_FILES), st.randoms(use_true_random=False), st.integers(1, 12), st.booleans())
-def test_mutated_files(data: bytes, rng: random.Random, changes: int, cut: bool) -> None:
-    """However a file is damaged, it decodes to pixels or is refused by an ImageError: nothing else comes out."""
+def damage(data: bytes, rng: random.Random, changes: int, *, cut: bool) -> bytes:
     damaged = bytearray(data)
     for _ in range(changes):
         place = rng.randrange(min(len(damaged), rng.choice([40, 200, len(damaged)])))
@@ -288,13 +350,27 @@ def test_mutated_files(data: bytes, rng: random.Random, changes: int, cut: bool)
     if cut:
         start = rng.randrange(len(damaged))
         del damaged[start : start + rng.randrange(1, 40)]
+    return bytes(damaged)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(REAL_FILES), st.randoms(use_true_random=False), st.integers(1, 12), st.booleans())
+def test_mutated_files(data: bytes, rng: random.Random, changes: int, cut: bool) -> None:
+    """However a file is damaged, it decodes to pixels or is refused by an ImageError: nothing else comes out."""
     try:
-        decoded = decode_image(bytes(damaged), max_pixels=1_000_000)
+        decoded = decode_image(damage(data, rng, changes, cut=cut), max_pixels=1_000_000)
     except ImageError:
         return
     assert decoded.dtype == np.uint8
     assert decoded.ndim == 2 or decoded.shape[2] == 3
     assert decoded.size <= 3_000_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(REAL_FILES), st.randoms(use_true_random=False), st.integers(1, 6))
+def test_memory_is_bounded(data: bytes, rng: random.Random, changes: int) -> None:
+    """However a small file is damaged, decoding takes no more memory than an honest image at the pixel limit does."""
+    assert peak_megabytes(damage(data, rng, changes, cut=False), 1_000_000) < 40
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -315,3 +391,21 @@ def test_what_is_no_png_or_jpeg_is_not_tiny() -> None:
     Image.new("L", (8, 8)).save(buffer, "GIF")
     assert not is_tiny(buffer.getvalue())
     assert not is_tiny(b"")
+
+
+def test_a_second_header_is_not_tiny() -> None:
+    """A file with two headers is not called tiny by the smaller one: of a PNG's headers the decoder takes the last."""
+    large = png(5000, 5000, 1, 0, bytes(626) * 5000)
+    small = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 1, 0, 0, 0, 0))
+    two = large[:8] + small + large[8:]
+    assert len(two) <= 4096
+    assert decode_image(two).shape == (5000, 5000)
+    assert not is_tiny(two)
+    jpeg = encode(GREY, "JPEG")
+    start = jpeg.index(b"\xff\xc0")
+    header = jpeg[start : start + 13]
+    huge = header[:5] + struct.pack(">HH", 5000, 5000) + header[9:]
+    for first, second in ((header, huge), (huge, header)):
+        two = jpeg[:start] + first + second + jpeg[start + 13 :]
+        assert not is_tiny(two)
+        assert refusal(two).code == "truncated_image"
