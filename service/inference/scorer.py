@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 import numpy as np
@@ -14,6 +14,7 @@ from models.errors import LookalikeError
 from models.images import ImageError, decode_image, is_tiny
 from models.preprocessing import to_input
 from models.scores import Scores
+from service.inference.decoders import Decoders
 from service.inference.loaded_models import LoadedModel, LoadedModels
 from service.settings import Settings
 
@@ -37,7 +38,7 @@ class Scorer:
 
     def __init__(self, models: LoadedModels, settings: Settings) -> None:
         self._models, self._settings = models, settings
-        self._decoders = ThreadPoolExecutor(settings.cpu_threads, thread_name_prefix="decode")
+        self._decoders = Decoders(settings.cpu_threads)
 
     async def score_files(self, loaded: LoadedModel, files: Sequence[bytes]) -> ScoredFiles:
         """Decode image files and run them; a bad one fails alone.
@@ -45,10 +46,7 @@ class Scorer:
         Raises ``OverloadedError``, ``DeadlineError``, or ``ClosedError`` while the service stops.
         """
         async with loaded.admission.of(len(files)), _InTime(self._settings.deadline_seconds):
-            decoded = [
-                self._decode(data, loaded) if is_tiny(data) else self._in_a_thread(data, loaded) for data in files
-            ]
-            images = [each if not isinstance(each, asyncio.Future) else await each for each in decoded]
+            images = await self._decoded(loaded, files)
             readable = [image for image in images if not isinstance(image, ImageError)]
             return ScoredFiles(
                 [image if isinstance(image, ImageError) else None for image in images],
@@ -62,12 +60,26 @@ class Scorer:
 
     def close(self) -> None:
         """End the threads, when what they work on is done."""
-        self._decoders.shutdown()
+        self._decoders.close()
 
     async def _score(self, loaded: LoadedModel, images: NDArray[np.uint8]) -> Scores:
         scores = await self._models.score(loaded, images)
         loaded.metrics.scored(scores)
         return scores
+
+    async def _decoded(self, loaded: LoadedModel, files: Sequence[bytes]) -> list[NDArray[np.uint8] | ImageError]:
+        decoded = [
+            self._decode(data, loaded)
+            if is_tiny(data)
+            else self._decoders.submit(loaded, partial(self._decode, data, loaded))
+            for data in files
+        ]
+        try:
+            return [await each if isinstance(each, asyncio.Future) else each for each in decoded]
+        finally:  # whoever gives up, or meets an error, awaits only one of them
+            for each in decoded:
+                if isinstance(each, asyncio.Future):
+                    each.cancel()
 
     def _decode(self, data: bytes, loaded: LoadedModel) -> NDArray[np.uint8] | ImageError:
         settings = self._settings
@@ -81,9 +93,6 @@ class Scorer:
             return error
         finally:
             loaded.metrics.decode.observe(time.perf_counter() - started)
-
-    def _in_a_thread(self, data: bytes, loaded: LoadedModel) -> asyncio.Future[NDArray[np.uint8] | ImageError]:
-        return asyncio.get_running_loop().run_in_executor(self._decoders, self._decode, data, loaded)
 
 
 class _InTime:
