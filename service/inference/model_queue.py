@@ -76,17 +76,13 @@ class ModelQueue:
 
         Entries that were cancelled are dropped; empty where all were.
         """
+        self.entries = deque(entry for entry in self.entries if not entry.result.cancelled())
         waiting = sum(len(entry.images) for entry in self.entries)
         room = min(self._fitting(self._stretched_budget()), math.ceil(waiting / threads))
         batch: list[Entry] = []
-        while self.entries:
-            entry = self.entries[0]
-            if not entry.result.cancelled():
-                if batch and len(entry.images) > room:
-                    break
-                batch.append(entry)
-                room -= len(entry.images)
-            self.entries.popleft()
+        while self.entries and (not batch or len(self.entries[0].images) <= room):
+            batch.append(self.entries.popleft())
+            room -= len(batch[-1].images)
         return batch
 
     def _stretched_budget(self) -> float:

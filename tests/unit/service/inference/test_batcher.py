@@ -202,6 +202,18 @@ def test_a_backlog_makes_batches_larger(waited: float, images: int) -> None:
     assert len(queue.cut(1)) == images
 
 
+def test_who_left_makes_no_batch_larger() -> None:
+    """An image that was given up after a long wait stretches no batch: only those who still wait count."""
+    queue = ModelQueue(Model(), max_batch=32, budget=0.1)
+    queue.learn(0.02)
+    loop = asyncio.new_event_loop()
+    gone = Entry(images(1), loop, loop.create_future(), time.perf_counter() - 60)
+    gone.result.cancel()
+    queue.entries.extend([gone, *(Entry(images(2), loop, loop.create_future()) for _ in range(40))])
+    assert len(queue.cut(1)) == 5
+    loop.close()
+
+
 def test_a_flood_on_one_model_leaves_the_others_their_share(make: Make) -> None:
     """A request to a quiet model is next, although a hundred to another one came before."""
     bench = make(max_batch=4)
