@@ -179,7 +179,14 @@ def sha256_of(path: Path) -> str:
 
 
 def _folders(path: Path) -> list[Path]:
-    return [entry for entry in path.iterdir() if entry.is_dir()] if path.is_dir() else []
+    return [entry for entry in path.iterdir() if _may_be_folder(entry)] if path.is_dir() else []
+
+
+def _may_be_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whoever reads it hears why
+        return True
 
 
 def _fits(adapter: TypeAdapter[str], text: str) -> bool:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -125,39 +126,26 @@ class LoadedModels:
         nothing: a folder that lost its mount is no reason to stop answering.
         """
         with self._changing:
-            present = [(name, version) for name in self._repository.names() for version in self._versions(name)]
-            if not present:
-                return
-            served: dict[str, dict[str, LoadedModel]] = {}
-            for name, version in present:
-                if name not in self._unloaded and (loaded := self._kept_or_loaded(name, version)):
-                    served.setdefault(name, {})[version] = loaded
-            gone = _versions(self._served).keys() - _versions(served).keys()
-            self._served = served
-            self._broken = {key: broken for key, broken in self._broken.items() if key in present}
-            for which in gone:
-                _log.info("%s@%s is no longer served", *which)
-            if gone:
-                give_back_memory()
+            self._look()
 
     def load(self, name: str) -> None:
         """Serve a model, the versions of now; raises ``ModelError`` where one can't be, ``ModelNotFoundError``."""
-        if not self._versions(name):
-            raise ModelNotFoundError(f"no model {name!r} in the repository; it has {self._repository.names()}")
         with self._changing:
+            if not self._versions(name):
+                raise ModelNotFoundError(f"no model {name!r} in the repository; it has {self._repository.names()}")
             self._unloaded.discard(name)
             self._broken = {key: broken for key, broken in self._broken.items() if key[0] != name}
-        self.refresh()
-        for (broken, version), why in self._broken.items():
-            if broken == name:
-                raise ModelError(f"{name}@{version}: {why.reason}")
+            self._look()
+            for (broken, version), why in self._broken.items():
+                if broken == name:
+                    raise ModelError(f"{name}@{version}: {why.reason}")
 
     def unload(self, name: str) -> None:
         """Stop serving a model until ``load``; raises ``ModelNotFoundError`` where it isn't served."""
-        self.get(name)
         with self._changing:
+            self.get(name)
             self._unloaded.add(name)
-        self.refresh()
+            self._look()
 
     def states(self) -> list[VersionState]:
         """Every version in the repository, with what became of it."""
@@ -183,10 +171,34 @@ class LoadedModels:
         queue.learn(_seconds_of_one(classifier))
         return LoadedModel(classifier, queue, Admission(settings.max_queue, self._hold), metrics)
 
+    def _look(self) -> None:
+        """Bring what is served up to what the repository has; the caller holds ``_changing``."""
+        present = [(name, version) for name in self._repository.names() for version in self._versions(name)]
+        if not present:
+            return
+        served: dict[str, dict[str, LoadedModel]] = {}
+        for name, version in present:
+            if name not in self._unloaded and (loaded := self._kept_or_loaded(name, version)):
+                served.setdefault(name, {})[version] = loaded
+        gone = _versions(self._served).keys() - _versions(served).keys()
+        self._served = served
+        self._broken = {key: broken for key, broken in self._broken.items() if key in present}
+        for which in gone:
+            _log.info("%s@%s is no longer served", *which)
+        if gone:
+            give_back_memory()
+
     def _versions(self, name: str) -> list[str]:
-        """Versions whose folder is there with a manifest, oldest first: it comes first when a folder is removed."""
+        """Versions whose folder is there with a manifest, oldest first: it comes first when a folder is removed.
+
+        Of a model whose folder can't be looked at, those that are served.
+        """
         root = self._repository.root / name
-        return [version for version in self._repository.versions(name) if (root / version / MANIFEST).is_file()]
+        try:
+            return [version for version in self._repository.versions(name) if _may_be_file(root / version / MANIFEST)]
+        except OSError as error:
+            _log.warning("%s can't be looked at: %s", name, error)
+            return list(self._served.get(name, {}))
 
     def _kept_or_loaded(self, name: str, version: str) -> LoadedModel | None:
         if version in self._served.get(name, {}):
@@ -205,14 +217,24 @@ class LoadedModels:
 
     def _folder(self, name: str, version: str) -> object:
         """What changes when somebody mends a version."""
-        files = sorted((self._repository.root / name / version).iterdir())
-        return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        try:
+            files = sorted((self._repository.root / name / version).iterdir())
+            return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        except OSError as error:
+            return str(error)
 
     def _why_not(self, name: str, version: str) -> str:
         if name in self._unloaded:
             return "unloaded"
         broken = self._broken.get((name, version))
         return "not loaded yet" if broken is None else broken.reason
+
+
+def _may_be_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # reading it says why
+        return True
 
 
 def _seconds_of_one(classifier: Classifier) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import shutil
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +121,28 @@ def test_a_broken_version_is_not_read_again_until_it_changes(
     assert reads == [(NAME, "2")]
 
 
+@pytest.mark.parametrize("which", ["2", "2/manifest.json"], ids=["folder", "manifest"])
+def test_a_version_that_cannot_be_looked_at_leaves_the_others(models: LoadedModels, store: Path, which: str) -> None:
+    """A version that the system refuses to look at is broken, with the reason, and later versions are still served."""
+    publish(store, "2")
+    publish(store, "3")
+    refused, aside = store / NAME / which, store / ".aside"
+    refused.rename(aside)
+    refused.symlink_to("x" * 300)  # no name may be so long: like a folder of somebody else's, it can't be followed
+    (store / "somebodys").symlink_to("x" * 300)
+    models.refresh()
+    assert versions(models) == {NAME: ["1", "3"]}
+    states = {state.version: state for state in models.states()}
+    assert states["2"].state == "UNAVAILABLE"
+    assert "File name too long" in states["2"].reason
+    with pytest.raises(ModelError, match="fashion-mnist@2"):
+        models.load(NAME)
+    refused.unlink()
+    aside.rename(refused)
+    models.refresh()
+    assert versions(models) == {NAME: ["1", "2", "3"]}
+
+
 @pytest.mark.parametrize("lost", ["removed", "empty"])
 def test_a_repository_that_vanished_changes_nothing(models: LoadedModels, store: Path, lost: str) -> None:
     """A folder that lost its mount is no reason to stop answering."""
@@ -149,6 +172,30 @@ def test_a_model_is_unloaded_and_loaded_by_name(models: LoadedModels, store: Pat
     assert VersionState("other", "1", "UNAVAILABLE", "unloaded") in models.states()
     models.load("other")
     assert versions(models) == {NAME: ["1"], "other": ["1"]}
+
+
+def test_nobody_comes_between_the_steps_of_loading(models: LoadedModels, store: Path) -> None:
+    """Whoever waits to unload a model that is being loaded finds it served: no load succeeds that served nothing."""
+    publish(store, "1", name="other")
+    models.refresh()
+    models.unload("other")
+    seen = []
+
+    class Watched:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+
+        def __enter__(self) -> None:
+            self._lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            seen.append("other" in versions(models))
+            self._lock.release()
+
+    models._changing = Watched()  # type: ignore[assignment]
+    models.load("other")
+    models.unload("other")
+    assert seen == [True, False]
 
 
 def test_loading_says_what_is_wrong(models: LoadedModels, store: Path) -> None:
