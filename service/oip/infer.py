@@ -1,5 +1,6 @@
 """Inference: the tensors of a request to the tensors of its answer."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 from models.images import ImageError
 from models.scores import Scores
 from service.http.connection import while_connected
+from service.inference.classifier import Classifier
 from service.inference.loaded_models import LoadedModel
 from service.inference.scorer import Scorer
+from service.long_answers import worded
 from service.oip.errors import RESPONSES
 from service.oip.framing import JSON_LENGTH, receive, response
 from service.oip.inputs import read_images
 from service.oip.messages import InferRequest, InferResponse, inlined
-from service.oip.outputs import wanted_outputs, write_outputs
+from service.oip.outputs import Wanted, wanted_outputs, write_outputs
 from service.routes.direct_route import DirectRoute
 from service.services import Services, UseServices
 
@@ -75,10 +78,16 @@ async def _infer(request: Request, services: Services, loaded: LoadedModel) -> R
     images = read_images(asked.inputs, binary, manifest.input, most=settings.max_images)
     with while_connected(request):
         scores = await _score(services.scorer, loaded, images)
+    probabilities = len(scores) * len(manifest.classes)
+    return await worded(probabilities, partial(_words, classifier, scores, wanted, asked.id))
+
+
+def _words(classifier: Classifier, scores: Scores, wanted: list[Wanted], request_id: str | None) -> Response:
+    manifest = classifier.manifest
     outputs, behind = write_outputs(wanted, scores, manifest.classes)
     message: dict[str, Any] = {"model_name": manifest.name, "model_version": manifest.version}
-    if asked.id is not None:
-        message["id"] = asked.id
+    if request_id is not None:
+        message["id"] = request_id
     if classifier.warnings:
         message["parameters"] = {"warning": "; ".join(classifier.warnings)}
     return response(message | {"outputs": outputs}, behind)

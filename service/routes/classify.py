@@ -1,5 +1,6 @@
 """Classify images."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -12,6 +13,9 @@ from models.images import ImageError
 from service.errors import problems
 from service.http.bodies import BodyError, BodyTooLargeError, read_body, read_form, uploads
 from service.http.connection import while_connected
+from service.inference.classifier import Classifier
+from service.inference.scorer import ScoredFiles
+from service.long_answers import worded
 from service.routes.direct_route import DirectRoute
 from service.routes.examples import answers
 from service.services import Services, UseServices
@@ -108,8 +112,15 @@ async def classify(request: Request, services: UseServices, query: Annotated[Cla
         scored = await services.scorer.score_files(loaded, files)
     if alone and scored.errors[0]:
         raise scored.errors[0]
-    predictions = classifier.answer(scored.scores, level=query.level, top_k=query.top_k)
+    probabilities = len(scored.scores) * len(classifier.manifest.classes)
+    predictions, body = await worded(probabilities, partial(_words, classifier, scored, query))
     loaded.metrics.predicted(predictions)
+    return Response(body, media_type="application/json")
+
+
+def _words(classifier: Classifier, scored: ScoredFiles, query: ClassifyQuery) -> tuple[list[Prediction], bytes]:
+    """The predictions, and the body of the answer that has them."""
+    predictions = classifier.answer(scored.scores, level=query.level, top_k=query.top_k)
     manifest, in_order = classifier.manifest, iter(predictions)
     answer: dict[str, Any] = {
         "model": {"name": manifest.name, "version": manifest.version},
@@ -117,7 +128,7 @@ async def classify(request: Request, services: UseServices, query: Annotated[Cla
     }
     if classifier.warnings:
         answer["warnings"] = classifier.warnings
-    return Response(orjson.dumps(answer), media_type="application/json")
+    return predictions, orjson.dumps(answer)
 
 
 async def _image(request: Request, services: Services) -> bytes:

@@ -1,6 +1,7 @@
 """What many requests at once must not cost: memory for each large picture, and one index built several times."""
 
 import io
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -54,3 +55,26 @@ def test_an_index_is_built_once(service: Any, kit: Any, monkeypatch: pytest.Monk
         answers = list(people.map(lambda _: service.http.get(f"{audit}/pairs"), range(8)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(built) == 1
+
+
+def test_others_are_answered_while_a_long_answer_is_worded(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """The answer to many images of many classes is put into words beside the event loop, and is the same as ever."""
+    image = kit.image(0).read_bytes()
+    with start_service(tmp_path, max_images=500, max_queue=500) as service, ThreadPoolExecutor() as pool:
+        classifier = service.services.models.get().classifier
+        answer, begun, free = classifier.answer, threading.Event(), threading.Event()
+
+        def held(scores: Any, **options: Any) -> Any:
+            begun.set()
+            assert free.wait(60)
+            return answer(scores, **options)
+
+        alone = service.classify(image).json()["predictions"]
+        classifier.answer = held
+        long = pool.submit(service.classify_many, *[image] * 500)
+        try:
+            assert begun.wait(60)
+            assert service.http.get("/healthz", timeout=10).status_code == 200
+        finally:
+            free.set()
+        assert long.result().json()["predictions"] == alone * 500
