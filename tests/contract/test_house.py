@@ -12,6 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lookalike.cli import main
+from service import errors
 from service.access.scopes import is_listed
 from service.app import create_app
 from service.services import Services
@@ -70,6 +71,7 @@ def test_commands_that_do_not_train_never_import_torch(arguments: list[str], tmp
     code = f"""
 import sys
 from lookalike.cli import main
+from service import errors
 from service.access.scopes import is_listed
 sys.argv = ["lookalike", *{arguments!r}]
 try:
@@ -96,6 +98,18 @@ def test_every_setting_is_documented() -> None:
     documented = {part for part in page.split("`") if part.startswith("LOOKALIKE_") and part != "LOOKALIKE_"}
     assert known - documented == set()
     assert documented - known == set()
+
+
+def test_every_error_is_documented() -> None:
+    """A client's author finds each error's code and status in the tables of docs/api.md."""
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| ([\d, ]+) \|", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    documented = {
+        (int(status), code)
+        for codes, statuses in rows
+        for code in re.findall("[a-z_]+", codes)
+        for status in statuses.split(", ")
+    }
+    assert {*errors._TABLE.values(), (500, "internal")} - documented == set()
 
 
 def test_every_metric_is_documented(service: Any, kit: Any) -> None:
