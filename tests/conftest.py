@@ -1,6 +1,8 @@
 """What the tests of the service and the commands share: the example kit, the real service, and the real command."""
 
+import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -115,6 +117,31 @@ class ServiceUnderTest:
         state = self.ended(location)
         assert state["status"] == "succeeded", state
         return location
+
+    def rows(self, location: str, **query: Any) -> list[dict[str, Any]]:
+        """All rows of an audit that a query asks for, page by page."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.http.get(f"{location}/rows", params=query | cursor).json()
+            assert page.keys() == {"rows", "next_cursor"}
+            found += page["rows"]
+            if page["next_cursor"] is None:
+                return found
+            cursor = {"cursor": page["next_cursor"]}
+
+    def exported(self, location: str, form: str, labels: str = "given") -> tuple[list[str], list[list[Any]]]:
+        """Columns and rows of an export."""
+        answer = self.http.get(f"{location}/export", params={"format": form, "labels": labels})
+        assert answer.status_code == 200, answer.text
+        if form == "csv":
+            header, *rows = csv.reader(io.StringIO(answer.content.decode(), newline=""))
+            return header, rows
+        if form == "jsonl":
+            objects = [json.loads(line) for line in answer.content.decode().splitlines()]
+            return list(objects[0]), [list(each.values()) for each in objects]
+        table = pl.read_parquet(io.BytesIO(answer.content))
+        return table.columns, [list(row) for row in table.iter_rows()]
 
 
 StartService = Callable[..., AbstractContextManager[ServiceUnderTest]]

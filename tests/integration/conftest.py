@@ -19,3 +19,10 @@ def postgres() -> Iterator[Any]:
     """A PostgreSQL server; a test that stops it starts it again."""
     with postgres_server.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def whole(service: Any, kit: Any) -> str:
+    """The audit of the whole example kit."""
+    location: str = service.audit(kit.labels.read_bytes(), kit.archive)
+    return location
