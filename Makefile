@@ -17,7 +17,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 .PHONY: help serve test test-gpu check fmt screenshots bench-pages bench-serve bench-review bench-answers bench-int8 bench-training bench-audit bench-gpu fuzz demo-model int8-model \
 	image bench-image training-image image-test image-test-gpu sbom
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 18
 
 serve: .venv/serving  ## serve the shipped model on 127.0.0.1 (PORT=8000)
 	$(BIN)/lookalike serve --port $(PORT)

@@ -44,6 +44,7 @@ def serve(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
     from service.access.binding import check_binding
+    from service.http.address import check_address
     from service.http.server import DrainingServer
     from service.services import Services
     from service.settings import Settings
@@ -54,6 +55,7 @@ def serve(
     if models is not None:
         settings = settings.model_copy(update={"models_dir": models})
     check_binding(host, settings)
+    check_address(host, port)
     # When uvicorn has shut down it raises the signal again, by which a process that ended well would seem killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Services.running(settings) as services:  # not in the app's lifespan: what is wrong is one line, no traceback

@@ -26,6 +26,12 @@ def can_be_tried(services: Services) -> bool:
     return MODEL in services.models.manifests()
 
 
+@router.get("/try")
+async def nothing_to_see() -> Response:
+    """Lead who typed the address to the page that has the button."""
+    return RedirectResponse("/", 303)
+
+
 @router.post("/try")
 async def try_it(services: UseServices, caller: UseCaller) -> Response:
     """Submit the kit as a person would, and go to its audit."""

@@ -107,7 +107,10 @@ async def classify(request: Request, services: UseServices, query: Annotated[Cla
     elif kind == "multipart/form-data":
         files = await _images(request, services)
     else:
-        raise BodyError("send an image as the body (Content-Type: image/png, ...) or several as multipart/form-data")
+        raise BodyError(
+            "send an image as the body (Content-Type: image/png, ...) or several as multipart/form-data; "
+            f"the Content-Type was {kind!r}"
+        )
     with while_connected(request):
         scored = await services.scorer.score_files(loaded, files)
     if alone and scored.errors[0]:
