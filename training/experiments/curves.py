@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from models.errors import LookalikeError
 from training.experiments.cells import Result
@@ -31,6 +32,7 @@ def draw_curves(results: Iterable[Result], noise: str, folder: Path) -> list[Pat
         for name, label in (("given_accuracy", "training images, given labels"), ("test_accuracy", "test split")):
             axes.plot(epochs, [100 * epoch[name] for epoch in curve], marker="o", markersize=3, label=label)
         axes.set(title=f"{title}, {noise}", xlabel="epoch", ylim=(0, 100))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("accuracy in %")
     figure.axes[0].legend()
