@@ -72,6 +72,17 @@ def test_the_report_says_what_is_wrong_and_where_to_begin(server: Any, visit: An
     assert tiles(page).count() > 5
 
 
+@pytest.mark.parametrize("width", [360, 390, 430, 480, 600, 700, 710, 1280])
+def test_what_can_be_exported_is_seen_whole(server: Any, visit: Any, untouched: str, width: int) -> None:
+    """However wide the screen, no item of the menu hangs over its edge."""
+    page = visit(server, f"/audits/{untouched}", viewport={"width": width, "height": 740})
+    page.locator(".menu summary").click()
+    for item in page.locator(".menu li a").all():
+        box = item.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
 def test_a_review_comes_out_as_it_was_decided(server: Any, visit: Any, kit: Any) -> None:
     """A grid page with exceptions, then 20 decisions by keyboard with a reload between: the export has just these."""
     audit = audit_of(server, kit)
