@@ -117,7 +117,7 @@ def _damaged(data: bytes, chance: random.Random) -> bytes:
 def statuses(port: int, requests: Iterable[bytes]) -> Counter[int]:
     """What a server answers, to each on a connection of its own; 0 where it only closes it.
 
-    One that has not been answered for a while is ended from here. Raises ``TimeoutError`` where that is ignored too.
+    A connection on which nothing comes for a while is ended from here. Raises ``TimeoutError`` where that is ignored.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return Counter(status for found in pool.map(lambda each: _answers(port, each), requests) for status in found)
@@ -128,10 +128,17 @@ def _answers(port: int, request: bytes) -> list[int]:
     with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as connection:
         try:
             connection.sendall(request)
-            if not select.select([connection], [], [], _PAUSE)[0]:
-                connection.shutdown(socket.SHUT_WR)
+            while select.select([connection], [], [], _PAUSE)[0]:
+                if not (data := connection.recv(1 << 16)):
+                    return _found(received)
+                received += data
+            connection.shutdown(socket.SHUT_WR)
             while data := connection.recv(1 << 16):
                 received += data
         except ConnectionError:
             pass  # it may have had enough before all was sent
+    return _found(received)
+
+
+def _found(received: bytes) -> list[int]:
     return [int(status) for status in _STATUS.findall(received)] or [0]
