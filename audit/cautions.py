@@ -57,9 +57,10 @@ def cautions(
         )
     error = _model_error(evidence, noise)
     if error > rate:
+        share = f"about {rate:.1%}" if rate >= 0.0005 else "hardly any"
         yield (
-            f"the model is weaker than the labels: it errs on about {error:.1%} of these images, the labels on about "
-            f"{rate:.1%}; review from the top of the ranking and stop where the precision falls"
+            f"the model is weaker than the labels: it errs on about {error:.1%} of these images, the labels on "
+            f"{share}; review from the top of the ranking and stop where the precision falls"
         )
     if slip_share > MUCH_BY_SLIPS:
         yield (

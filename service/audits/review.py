@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import orjson
+
+from audit.interval import Interval
 from models.repository import ModelNotFoundError
 from service.audits.audits import Audits
 from service.audits.controls import drawn_controls, the_controls
@@ -16,7 +19,8 @@ from service.audits.row_evidence import RowEvidence, row_evidence
 from service.audits.row_index import RowIndex
 from service.audits.rows import Wanted, read_page
 from service.audits.second_look import second_look
-from service.audits.steps.given import decided_rows
+from service.audits.steps.finish import REPORT
+from service.audits.steps.given import decided_labels
 from service.audits.steps.plan import Plan
 from service.inference.loaded_models import LoadedModels
 
@@ -80,7 +84,8 @@ class Review:
             drawn_controls(folder),
             self._decided.codes(audit_id, plan.rows),
             self._decisions.authored(audit_id),
-            decided_rows(folder.path, state.revision),
+            decided_labels(folder.path, state.revision),
+            _reported(folder),
             ahead,
         )
 
@@ -108,6 +113,12 @@ class Review:
         """All decisions about a row, oldest first."""
         self._audits.state(audit_id)
         return self._decisions.history(audit_id, row)
+
+
+def _reported(folder: AuditFolder) -> Interval:
+    """How many labels are wrong by the report."""
+    report = orjson.loads((folder.path / REPORT).read_bytes())
+    return Interval(**report["noise_rate"]).times(report["scored"])
 
 
 def _check_row(folder: AuditFolder, plan: Plan, row: int) -> None:

@@ -21,6 +21,9 @@ Judgement = tuple[int, str | None, Verdict, str | None]
 """Row, author, verdict, label."""
 _Said = tuple[Verdict, str | None]
 
+_FEW = 50
+"""Decisions. Fewer don't tell how far off the answers are: what is left is known no better than from the report."""
+
 
 class Decided(TypedDict):
     """Rows by their latest decision."""
@@ -65,7 +68,11 @@ class ReviewTrust(TypedDict):
     """How far a review is, and what it is worth."""
 
     flagged: int
+    flagged_left: int
+    """Flagged rows that nobody has decided about."""
     decided: Decided
+    scored: bool
+    """Whether the answers know all these decisions, and no others: scoring again would change nothing."""
     shift: float
     """What the review found, as a correction of all log-odds: below 0, fewer labels are wrong than expected."""
     next: Outlook
@@ -82,38 +89,46 @@ def review_trust(
     controls: Controls,
     decided: NDArray[np.uint8],
     judgements: Iterable[Judgement],
-    taken_in: NDArray[np.integer],
+    taken_in: Mapping[int, int],
+    reported: Estimate,
     ahead: int,
 ) -> ReviewTrust:
     """Sum up a review.
 
     ``decided`` has a code of ``CODES`` for each row; ``judgements`` are all that were ever taken, oldest first;
-    ``taken_in`` are the rows whose decisions the answers know already: they say nothing of how good these are.
-    ``ahead`` is how many rows the next outlook is about.
+    ``taken_in`` are the rows, with their labels, whose decisions the answers know already: they say nothing of how good
+    these are. ``reported`` is how many labels are wrong by the report. ``ahead`` is how many rows the next outlook is
+    about.
     """
     n = len(index)
     judged = ((decided == CODES["keep"]) | (decided == CODES["relabel"])) & ~np.isnan(index.log_odds) & ~index.trusted
-    judged[taken_in] = False
+    judged[list(taken_in)] = False
     shift = fit_shift(index.log_odds[judged], decided[judged] == CODES["relabel"])
     open_ = (decided == 0) & ~np.isnan(index.log_odds) & ~index.trusted
     rows = index.order[open_[index.order]]
-    outlooks = [
-        Outlook(rows=len(some), wrong=_told(expected_wrong(index.log_odds[some], shift)))
-        for some in (rows[:ahead], rows)
-    ]
+    next_, left = (expected_wrong(index.log_odds[some], shift) for some in (rows[:ahead], rows))
+    if judged.sum() < _FEW:
+        rest = np.array([reported.low, reported.high]) - (decided[judged] == CODES["relabel"]).sum()
+        left = left.covering(rest).clipped(0, len(rows))
     latest: dict[int, dict[str | None, _Said]] = defaultdict(dict)
+    standing: dict[int, int] = {}  # as scoring again would take them in; -1: it would not
+    known: dict[str | None, int] = {spelling: k for k, spelling in enumerate(plan.spelling)}
     for row, author, verdict, label in judgements:
         latest[row][author] = verdict, label
+        if row < n:
+            standing[row] = {"keep": int(index.given[row]), "relabel": known.get(label, -1)}.get(verdict, -1)
     return {
         "flagged": int(index.flagged.sum()),
+        "flagged_left": int((index.flagged & (decided == 0)).sum()),
         "decided": Decided(
             keep=int((decided == CODES["keep"]).sum()),
             relabel=int((decided == CODES["relabel"]).sum()),
             unsure=int((decided == CODES["unsure"]).sum()),
         ),
+        "scored": {row: label for row, label in standing.items() if label >= 0} == taken_in,
         "shift": shift.value,
-        "next": outlooks[0],
-        "left": outlooks[1],
+        "next": Outlook(rows=len(rows[:ahead]), wrong=_told(next_)),
+        "left": Outlook(rows=len(rows), wrong=_told(left)),
         "reviewers": _reviewers(latest, plan, controls, n),
         "agreement": _agreement(said for row, said in latest.items() if row < n),
     }

@@ -21,9 +21,10 @@ def report_values(folder: AuditFolder) -> dict[str, Any]:
     return {
         "report": report,
         "judged_by": wording.judged_by(report["evidence"], report["model"]),
-        "headline": wording.headline(report["noise_rate"]),
-        "asymmetry": wording.asymmetry(report["asymmetry"]),
-        "hard_images": wording.hard_images(report["image_dependent"]),
+        "headline": wording.headline(report["noise_rate"], report["flagged"]),
+        "may_be_clean": wording.may_be_clean(report["noise_rate"]),
+        "asymmetry": wording.asymmetry(report["asymmetry"], report["noise_rate"]),
+        "hard_images": wording.hard_images(report["image_dependent"], report["noise_rate"], report["evidence"]),
         "map": heat_map(report["transition"]),
         "curve": curve.curve(report["expected_precision"]),
         "spelling": Plan.load(folder.path).spelling,

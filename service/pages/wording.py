@@ -1,5 +1,6 @@
 """Numbers in the words of the pages; ``static/format.js`` has the same for what is filled in later."""
 
+from audit.report import EvidenceKind
 from service.audits.report import Asymmetry, AuditModel, ImageDependent, Interval
 
 
@@ -18,32 +19,43 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def headline(rate: Interval) -> str:
+def headline(rate: Interval, flagged: int) -> str:
     """The noise rate in one sentence."""
     if rate["high"] < 0.005:
         return "These labels are as good as clean"
-    if rate["low"] < 0.0005:
+    if not flagged:
+        return "No label stands out"
+    if may_be_clean(rate):
         return f"Up to {percent(rate['high'], 0)} of these labels may be wrong"
     return f"About {percent(rate['estimate'], 0 if rate['estimate'] >= 0.095 else 1)} of these labels are wrong"
 
 
-def judged_by(evidence: str, model: AuditModel | None) -> str:
+def may_be_clean(rate: Interval) -> bool:
+    """Whether the interval of the noise rate reaches down to none."""
+    return rate["low"] < 0.0005
+
+
+def judged_by(evidence: EvidenceKind, model: AuditModel | None) -> str:
     """What the labels were judged by."""
-    name = f"{model['name']}, version {model['version']}" if model else None
+    if model is None:
+        return "by the probabilities in the file"
+    name = f"{model['name']}, version {model['version']}"
     if evidence == "reference":
-        return f"by the model {name}" if name else "by the probabilities in the file"
-    others = "by what all other labels say of such images"
-    return f"{others}, as {name}, sees them" if name else others
+        return f"by the model {name}"
+    return f"by what all other labels say of such images, as {name}, sees them"
 
 
-def asymmetry(found: Asymmetry) -> str:
-    """The verdict on asymmetry in one sentence."""
+def asymmetry(found: Asymmetry, rate: Interval) -> str:
+    """The verdict on asymmetry in one sentence; a part of the wrong labels is not said to be more than all of them."""
     excess = found["excess"]
-    span = f"{percent(max(excess['low'], 0))} to {percent(max(excess['high'], 0))}"
     match found["verdict"]:
+        case "asymmetric" if excess["estimate"] > rate["estimate"]:
+            return "Look-alikes are mixed up, beyond what chance and the model's own mistakes explain."
         case "asymmetric":
+            high = min(excess["high"], rate["high"])
             return (
-                f"Look-alikes are mixed up: {percent(excess['estimate'])} of the labels ({span}) name a similar class, "
+                f"Look-alikes are mixed up: {percent(excess['estimate'])} of the labels "
+                f"({percent(max(excess['low'], 0))} to {percent(high)}) name a similar class, "
                 "beyond what chance and the model's own mistakes explain."
             )
         case "symmetric":
@@ -60,8 +72,16 @@ def asymmetry(found: Asymmetry) -> str:
             )
 
 
-def hard_images(found: ImageDependent) -> str:
-    """How much gathers on hard images, in one sentence."""
+_TELLS_NOTHING = 0.5
+"""An upper bound on what gathers on hard images, from which on none found doesn't mean that there is none."""
+
+
+def hard_images(found: ImageDependent, rate: Interval, evidence: EvidenceKind) -> str | None:
+    """How much gathers on hard images, in one sentence; None where no label is wrong that could."""
+    if may_be_clean(rate):
+        return None
+    if evidence == "cross_validated" or (found["share"] < 0.005 and found["high"] > _TELLS_NOTHING):
+        return "Whether wrong labels gather on images that are hard to tell can't be told here."
     if found["share"] < 0.005:
         return f"Wrong labels don't gather on hard images (at most {percent(found['high'], 0)} of them do)."
     return (

@@ -63,13 +63,26 @@ def test_the_report_says_what_is_wrong_and_where_to_begin(server: Any, visit: An
     page = visit(server, f"/audits/{untouched}")
     assert "21 % of these labels are wrong" in page.locator("h1").inner_text()
     page.locator("#budget-range").fill("0")
-    assert "Review the first 10: about" in page.locator("#budget-words").inner_text()
+    assert "Review the first 10: more than 99 % of them" in page.locator("#budget-words").inner_text()
     page.locator("#budget-link").click()
     page.wait_for_selector("#question b")
     assert "first 10" in page.locator("h1").inner_text()
     page.go_back()
     page.locator(".heat td a").first.click()
     assert tiles(page).count() > 5
+
+
+def test_a_clean_file_is_not_sent_to_review_nothing(server: Any, visit: Any, kit: Any) -> None:
+    """Where no label stands out the report offers to export, and names no number of labels to review."""
+    audit = server.audit(kit.truth.read_bytes(), kit.archive).rpartition("/")[2]
+    page = visit(server, f"/audits/{audit}")
+    page.wait_for_selector("#budget-choice")
+    text = page.locator("main").inner_text()
+    assert "No label stands out" in text
+    assert "Review 0" not in text
+    assert "about <" not in text
+    assert "none is expected to be wrong" in text
+    assert page.locator("h1 ~ .row .primary").all_inner_texts() == ["Export"]
 
 
 @pytest.mark.parametrize("width", [360, 390, 430, 480, 600, 700, 710, 1280])
@@ -152,10 +165,15 @@ def test_decisions_are_scored_again_from_the_report(server: Any, visit: Any, kit
     page = visit(server, f"/audits/{audit}")
     page.wait_for_selector("#trust-body dd")
     assert "60 rows: 60 changed" in page.locator("#trust-body").inner_text()
+    left = server.http.get(f"/v1/audits/{audit}/review").json()["flagged_left"]
+    assert page.locator("#begin").inner_text() == f"Go on reviewing: {left} left"
     with page.expect_response("**/rescore"):
         page.locator("#rescore").click()
     assert server.ended(f"/v1/audits/{audit}")["status"] == "succeeded"
     assert server.http.get(f"/v1/audits/{audit}/report").json()["flagged"] < 122 - 50
+    page.goto(f"/audits/{audit}")
+    page.wait_for_selector("#scored")
+    assert not page.locator("#rescore").is_visible()
 
 
 def test_dragging_leaves_many_out(server: Any, visit: Any, untouched: str) -> None:

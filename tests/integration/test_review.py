@@ -180,6 +180,9 @@ def test_what_is_left_follows_what_was_found(service: Any, audited: str, kit: An
     before = get(service, f"{audited}/review", ahead=50)
     assert before["next"]["rows"] == 50
     assert before["left"]["rows"] == 600
+    reported = get(service, f"{audited}/report")["noise_rate"]
+    assert before["left"]["wrong"]["low"] <= 600 * reported["low"]
+    assert before["left"]["wrong"]["high"] >= 600 * reported["high"]
     rows = all_rows(service, audited)[:100]
     for row in rows:
         right = truth[row["row"]]
@@ -193,6 +196,28 @@ def test_what_is_left_follows_what_was_found(service: Any, audited: str, kit: An
     left = sum(given[row] != truth[row] for row in range(600) if row not in reviewed)
     assert after["left"]["wrong"]["low"] <= left <= after["left"]["wrong"]["high"]
     assert after["decided"]["keep"] + after["decided"]["relabel"] == 100
+    assert after["flagged_left"] == before["flagged"] - sum(bool(row["flagged"]) for row in rows)
+
+
+def test_a_clean_file_is_not_known_to_be_so_by_its_review(service: Any, kit: Any) -> None:
+    """Where the report says that some labels may be wrong, the outlook does too, until enough has been looked at."""
+    clean = service.audit(kit.truth.read_bytes(), kit.archive)
+    reported = get(service, f"{clean}/report")["noise_rate"]
+    assert 600 * reported["high"] > 10
+    assert get(service, f"{clean}/review")["left"]["wrong"]["high"] >= 600 * reported["high"]
+
+
+def test_it_is_told_whether_scoring_again_would_change_anything(service: Any, audited: str) -> None:
+    """Answers know no decisions at first, all once they were scored again, and not what was changed since."""
+    assert get(service, f"{audited}/review")["scored"]
+    row = all_rows(service, audited)[0]
+    decide(service, audited, row["row"], decision="relabel", label=row["suggested_label"])
+    assert not get(service, f"{audited}/review")["scored"]
+    assert service.http.post(f"{audited}/rescore").status_code == 202
+    assert service.ended(audited)["status"] == "succeeded"
+    assert get(service, f"{audited}/review")["scored"]
+    decide(service, audited, row["row"], 1, decision="keep")
+    assert not get(service, f"{audited}/review")["scored"]
 
 
 def test_a_row_comes_with_evidence(service: Any, untouched: str) -> None:

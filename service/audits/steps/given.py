@@ -44,9 +44,12 @@ def save_decisions(folder: Path, revision: int, rows: NDArray[np.intp], labels: 
     put_arrays(_file(folder, revision), {"rows": rows, "labels": labels})
 
 
-def decided_rows(folder: Path, revision: int) -> NDArray[np.intp]:
-    """Return the rows whose decisions a revision takes in; none in revision 0."""
-    return get_arrays(_file(folder, revision))["rows"] if revision else np.empty(0, dtype=np.intp)
+def decided_labels(folder: Path, revision: int) -> dict[int, int]:
+    """Return the rows whose decisions a revision takes in, each with its class index; none in revision 0."""
+    if not revision:
+        return {}
+    decided = get_arrays(_file(folder, revision))
+    return dict(zip(decided["rows"].tolist(), decided["labels"].tolist(), strict=True))
 
 
 def _file(folder: Path, revision: int) -> Path:

@@ -21,6 +21,12 @@ export function percent(share, digits = 1) {
   return `${value.toFixed(digits)} %`;
 }
 
+/** A share that is an estimate, in words: "about 12 %", or "fewer than 1 %" where that says no more. */
+export function roughly(share) {
+  const value = percent(share, 0);
+  return /^[<>]/.test(value) ? value.replace("<", "fewer than").replace(">", "more than") : `about ${value}`;
+}
+
 /** Seconds as "about 3 minutes". */
 export function about(seconds) {
   if (seconds < 5) return "a few seconds";

@@ -2,7 +2,7 @@
 import { decide, remember, settled, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
 import { isFiltered, isSecondLook, picture, rows } from "./filters.js";
-import { count, percent, plural } from "./format.js";
+import { count, plural, roughly } from "./format.js";
 import { asFilter, exists, findPairs, following, foundEmpty, goTo, here, place, recount } from "./pairs.js";
 import { command, message, nothingLeft } from "./review.js";
 import { tileBoard, verdicts } from "./tiles.js";
@@ -50,7 +50,7 @@ function draw(found, states) {
   const wrong = page.rows.reduce((sum, row) => sum + row.p_wrong, 0);
   byId("pair-words").replaceChildren(
     "Labelled ", h("b", {}, given), ". Are they ", h("b", { class: "suggested" }, suggested),
-    `? About ${percent(wrong / page.rows.length, 0)} of these ${count(page.rows.length)} should be.`);
+    `? Of these ${count(page.rows.length)}, ${roughly(wrong / page.rows.length)} should be.`);
   byId("tiles").setAttribute("aria-label", `Images; those pressed become ${suggested}`);
   byId("empty").hidden = true;
   for (const each of ["how", "actions", "accept", "invert", "doubt"]) byId(each).hidden = false;

@@ -1,7 +1,7 @@
 // The report: the budget chosen on the curve, the review so far, printing.
 import { ask, send } from "./api.js";
 import { byId, say } from "./dom.js";
-import { count, percent } from "./format.js";
+import { count, plural, roughly } from "./format.js";
 import { trustFacts } from "./trust.js";
 
 const report = byId("report");
@@ -28,7 +28,10 @@ function chooseBudget({ precision, flagged, plot: [left, top, right, bottom] }) 
   const place = (budget) => (1000 * Math.log(budget / first)) / Math.log(last / first);
   const show = (budget) => {
     const share = between(precision, budget);
-    say(byId("budget-words"), `Review the first ${count(budget)}: about ${percent(share, 0)} of them are wrong (${count(Math.round(share * budget))} labels).`);
+    const wrong = Math.round(share * budget);
+    say(byId("budget-words"), wrong
+      ? `Review the first ${count(budget)}: ${roughly(share)} of them are wrong (${plural(wrong, "label")}).`
+      : `Of the first ${count(budget)}, none is expected to be wrong.`);
     const x = left + (right - left) * place(budget) / 1000;
     const [line, dot] = [byId("curve-at"), byId("curve-dot")];
     line.setAttribute("x1", x);
@@ -39,7 +42,7 @@ function chooseBudget({ precision, flagged, plot: [left, top, right, bottom] }) 
     dot.setAttribute("visibility", "visible");
     range.setAttribute("aria-valuetext", `${count(budget)} rows`);
     byId("budget-link").href = `${review}/one?top=${budget}&flagged=any`;
-    say(byId("budget-link"), `Review the first ${count(budget)}`);
+    say(byId("budget-link"), `${wrong ? "Review" : "Look at"} the first ${count(budget)}`);
   };
   const budgetAt = (value) => Math.min(last, Math.max(first, round(first * (last / first) ** (value / 1000))));
   range.addEventListener("input", () => show(budgetAt(Number(range.value))));
@@ -69,5 +72,8 @@ if (trust.reviewers.length) {
       target.disabled = false;
     }
   });
+  byId("to-score").hidden = trust.scored;
+  byId("scored").hidden = !trust.scored;
   byId("trust").hidden = false;
+  if (byId("begin")) say(byId("begin"), trust.flagged_left ? `Go on reviewing: ${count(trust.flagged_left)} left` : "All suspicious labels are reviewed");
 }

@@ -91,6 +91,7 @@ def test_warnings_say_what_to_doubt(
         clean.probabilities, clean.given, groups, validation_counts=validation_counts, seed=0
     ).report.warnings
     assert [warning[:38] for warning in said] == ["the model is weaker than the labels: i"]
+    assert "0.0%" not in said[0]
 
     heavy = simulate(2000, np.eye(6)[np.arange(6) ^ 1] * 0.45 + np.eye(6) * 0.55, 3)
     said = audit_reference(

@@ -30,14 +30,52 @@ def test_a_share_is_never_rounded_to_none_or_all(share: float, digits: int, text
 )
 def test_the_headline_claims_no_more_than_the_interval(low: float, estimate: float, high: float, words: str) -> None:
     """What may be zero is not called wrong, and what is surely small is called clean."""
-    assert wording.headline(Interval(estimate=estimate, low=low, high=high)) == words
+    assert wording.headline(Interval(estimate=estimate, low=low, high=high), 10) == words
+
+
+def test_a_file_of_which_nothing_stands_out_is_told_so() -> None:
+    """Where no label is more likely wrong than right the headline doesn't send one to look for some."""
+    assert wording.headline(Interval(estimate=0.0, low=0.0, high=0.04), 0) == "No label stands out"
+
+
+def test_no_part_is_said_to_be_more_than_the_whole() -> None:
+    """What names a similar class is a part of the wrong labels: a figure beyond theirs is left out, or ends at it."""
+    rate = Interval(estimate=0.229, low=0.145, high=0.3)
+    more = {"verdict": "asymmetric", "excess": Interval(estimate=0.285, low=0.22, high=0.34)}
+    assert "%" not in wording.asymmetry(more, rate)  # type: ignore[arg-type] # a typed dict in all but name
+    most = {"verdict": "asymmetric", "excess": Interval(estimate=0.2, low=0.12, high=0.34)}
+    assert "(12.0 % to 30.0 %)" in wording.asymmetry(most, rate)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("share", "high", "low_rate", "evidence", "words"),
+    [
+        (0.0, 0.13, 0.17, "reference", "Wrong labels don't gather on hard images (at most 13 % of them do)."),
+        (0.0, 0.0, 0.15, "cross_validated", "Whether wrong labels gather"),
+        (0.0, 0.9, 0.17, "reference", "Whether wrong labels gather"),
+        (0.4, 0.9, 0.17, "reference", "40 % of the wrong labels"),
+        (0.0, 0.99, 0.0, "reference", None),
+    ],
+)
+def test_what_can_not_be_told_of_hard_images_is_not_told(
+    share: float, high: float, low_rate: float, evidence: Any, words: str | None
+) -> None:
+    """The sentence stands where labels are wrong and the model did not learn from them, and bounds something."""
+    rate = Interval(estimate=0.2, low=low_rate, high=0.3)
+    said = wording.hard_images({"share": share, "low": share / 2, "high": high}, rate, evidence)
+    assert (said is None) if words is None else (said or "").startswith(words)
+
+
+def test_a_file_of_probabilities_is_judged_by_them() -> None:
+    """Nobody looked at images there, whatever the evidence is called."""
+    assert wording.judged_by("cross_validated", None) == "by the probabilities in the file"
 
 
 @pytest.mark.parametrize("verdict", ["asymmetric", "symmetric", "clean", "insufficient"])
 def test_each_verdict_is_one_plain_sentence(verdict: Any) -> None:
     """Whatever the verdict, it is said in one sentence, and each verdict in another."""
     excess = Interval(estimate=0.18, low=0.15, high=0.22)
-    sentence = wording.asymmetry({"verdict": verdict, "excess": excess})
+    sentence = wording.asymmetry({"verdict": verdict, "excess": excess}, Interval(estimate=0.2, low=0.16, high=0.25))
     assert sentence.endswith(".")
     assert ("18.0 %" in sentence) == (verdict == "asymmetric")
 
