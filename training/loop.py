@@ -190,7 +190,7 @@ def _is_past_its_best(state: TrainingState, recipe: Recipe) -> bool:
 def _average_running_statistics(state: TrainingState, fabric: Fabric) -> None:
     """Give all processes the mean of what each has seen of the data: batches are normalised in each by itself."""
     if fabric.world_size > 1:
-        for network in {state.network, state.averaged}:
+        for network in dict.fromkeys((state.network, state.averaged)):  # once each, and in one order in all processes
             for buffer in network.buffers():
                 if buffer.is_floating_point():
                     buffer.copy_(_reduced(buffer, fabric))
