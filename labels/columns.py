@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labels.errors import LabelFileError
+from labels.probabilities import PREFIX
 
 LABEL, IMAGE = "label", "image"
 """The documented names: where one of them is there, nothing is guessed."""
@@ -88,6 +89,8 @@ def _label(columns: Sequence[str], named: str | None, candidates: Sequence[str])
         return named
     if len(candidates) > 1:
         raise LabelFileError(f"each of {_listed(candidates)} may hold the labels: say which does (label_column)")
+    if not candidates and columns and all(name.startswith(PREFIX) for name in columns):
+        raise LabelFileError("there are probabilities but no labels: add a column with the label of each row")
     if not candidates:
         _must_be_there(columns, LABEL, "labels", "label_column")
     return candidates[0]
@@ -95,6 +98,7 @@ def _label(columns: Sequence[str], named: str | None, candidates: Sequence[str])
 
 def _must_be_there(columns: Sequence[str], name: str, what: str, option: str) -> None:
     if name not in columns:
+        columns = [column for column in columns if not column.startswith(PREFIX)] or columns
         raise LabelFileError(
             f"there is no column {name!r} for the {what}; say which of {_listed(columns)} it is ({option})"
         )

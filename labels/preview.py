@@ -38,7 +38,9 @@ class Preview:
     label_candidates: list[str]
     image_candidates: list[str]
     labels: dict[str, int]
-    """How often each label stands in the rows that were read, the most frequent first."""
+    """How often each label stands in the rows that were read: the 200 most frequent, these first."""
+    distinct_labels: int
+    """How many different labels there are in these rows."""
     probability_classes: list[str]
     warnings: list[str]
 
@@ -61,6 +63,7 @@ def preview_label_file(
     for name in (label, image):
         if name is not None and name not in table.columns:
             raise LabelFileError(f"there is no column {name!r}")
+    counts = _label_counts(table, label)
     return Preview(
         format=reading.format,
         columns=table.columns,
@@ -70,7 +73,8 @@ def preview_label_file(
         image_column=image,
         label_candidates=list(candidates),
         image_candidates=list(guess.image_candidates),
-        labels=_labels(table, label),
+        labels=dict(counts.head(_MOST_LABELS).sort("count", "label", descending=[True, False]).rows()),
+        distinct_labels=counts.height,
         probability_classes=list(probability_classes(table.columns)),
         warnings=list(reading.warnings),
     )
@@ -95,11 +99,10 @@ def _read_lines(path: Path, data: bytes) -> Reading:
     return READERS[path.suffix](path)
 
 
-def _labels(table: pl.DataFrame, label: str | None) -> dict[str, int]:
+def _label_counts(table: pl.DataFrame, label: str | None) -> pl.DataFrame:
     if label is None or not holds_text(table[label]):
-        return {}
-    counts = label_text(table[label]).drop_nulls().alias("label").value_counts(sort=True, name="count")
-    return dict(counts.head(_MOST_LABELS).sort("count", "label", descending=[True, False]).rows())
+        return pl.DataFrame(schema={"label": pl.String, "count": pl.UInt32})
+    return label_text(table[label]).drop_nulls().alias("label").value_counts(sort=True, name="count")
 
 
 def _shown(cell: object) -> str | None:

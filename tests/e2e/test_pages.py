@@ -1,11 +1,15 @@
 """The pages in a real browser, against the real server with real images."""
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from service.access.key_file import add_key
@@ -162,8 +166,8 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_started(server: An
     """A wrong kind of file, a row with too many cells, and a missing file are named in words, with the row."""
     page = visit(server)
     trouble = page.get_by_role("alert")
-    page.set_input_files("#labels", {"name": "mine.xlsx", "mimeType": "", "buffer": b"PK"})
-    expect(trouble).to_contain_text("mine.xlsx can't be taken as label file: its name must end in one of .csv")
+    page.set_input_files("#labels", {"name": "mine.doc", "mimeType": "", "buffer": b"D"})
+    expect(trouble).to_contain_text("mine.doc can't be taken as label file: its name must end in one of .csv")
     page.set_input_files("#labels", csv("image,label\na.png,Coat\nb.png,Coat,Bag\n"))
     expect(trouble).to_contain_text("mine.csv: row 2 (line 3) has 3 cells, the header has 2")
     page.set_input_files("#labels", csv("image,label\n000.png,Coat\n"))
@@ -197,6 +201,96 @@ def test_nothing_is_asked_for_that_is_not_needed(server: Any, visit: Any) -> Non
     page.set_input_files("#labels", csv("label,prob_a,prob_b\na,0.5,0.5\n"))
     expect(page.locator("#preview")).to_contain_text("need no images")
     expect(page.locator("#missing")).to_be_empty()
+
+
+def choose(page: Page, *files: dict[str, Any]) -> None:
+    """Drop files onto the box of the label file, as one does from a folder."""
+    page.evaluate(
+        """(files) => {
+            const data = new DataTransfer();
+            for (const { name, content } of files) data.items.add(new File([content], name));
+            document.getElementById("labels-drop").dispatchEvent(
+                new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        list(files),
+    )
+
+
+def test_an_unanswered_question_keeps_an_audit_from_being_started(server: Any, visit: Any, archive: Path) -> None:
+    """Where the columns of labels or images aren't known, nothing is uploaded: the page goes to the open question."""
+    page = visit(server)
+    uploads: list[str] = []
+    page.on("request", lambda request: uploads.append(request.url) if request.url.endswith("/v1/audits") else None)
+    before = len(server.http.get("/v1/audits").json()["audits"])
+    page.set_input_files("#labels", csv("Bild;Klasse\n000.png;Coat\n001.png;Bag\n"))
+    page.set_input_files("#images", archive)
+    begin = page.get_by_role("button", name="Start the audit")
+    for field, said, column in [
+        ("label_column", "Choose the column of the labels.", "Klasse"),
+        ("image_column", "Choose the column of the images.", "Bild"),
+    ]:
+        begin.click()
+        expect(page.locator("#missing")).to_have_text(said)
+        expect(page.locator(f"#{field}")).to_be_focused()
+        expect(page.locator(f"#{field}")).to_have_attribute("aria-invalid", "true")
+        page.select_option(f"#{field}", column)
+        expect(page.locator("#missing")).not_to_have_text(said)
+    assert len(server.http.get("/v1/audits").json()["audits"]) == before
+    begin.click()
+    page.wait_for_url("**/audits/*")
+
+
+def test_probabilities_alone_are_no_labels(server: Any, visit: Any) -> None:
+    """A file of probabilities without labels is told so, and its probabilities aren't offered as labels."""
+    page = visit(server)
+    page.set_input_files("#labels", csv("file,prob_a,prob_b\nx,0.5,0.5\n"))
+    expect(page.locator("#preview")).to_contain_text("This file has probabilities but no labels.")
+    assert page.locator("#label_column option").all_inner_texts() == ["choose the column", "file"]
+    page.get_by_role("button", name="Start the audit").click()
+    expect(page.locator("#missing")).to_contain_text("Add a column with the label of each row")
+
+
+def test_names_taken_for_labels_are_doubted(server: Any, visit: Any) -> None:
+    """Whoever takes the images' column for that of the labels is asked, with how many values there are."""
+    page = visit(server)
+    page.set_input_files("#labels", csv("image,label\n" + "".join(f"{i}.png,a\n" for i in range(300))))
+    expect(page.locator("#preview")).to_contain_text("1 label in 300 rows")
+    expect(page.locator("#preview")).not_to_contain_text("is this really")
+    page.select_option("#label_column", "image")
+    expect(page.locator("#preview")).to_contain_text("300 different values in 300 rows: is this really the column")
+    expect(page.locator("#preview .labels")).to_contain_text("and 260 more")
+
+
+def test_files_go_where_their_names_say(server: Any, visit: Any, kit: Any, archive: Path) -> None:
+    """Both files dropped on one box are both taken, and one chosen for the wrong box goes to the right one."""
+    page = visit(server)
+    choose(page, {"name": "mine.csv", "content": "image,label\na.png,Coat\n"}, {"name": "mine.zip", "content": "PK"})
+    expect(page.locator("#labels-chosen")).to_contain_text("mine.csv")
+    expect(page.locator("#images-chosen")).to_contain_text("mine.zip")
+    page.set_input_files("#labels", archive)
+    expect(page.locator("#images-chosen")).to_contain_text("pictures.zip")
+    expect(page.locator("#labels-chosen")).to_contain_text("mine.csv")
+    page.set_input_files("#images", kit.labels)
+    expect(page.locator("#labels-chosen")).to_contain_text("labels.csv")
+    choose(page, {"name": "more.xlsx", "content": "PK"}, {"name": "more.zip", "content": "PK"})
+    expect(page.locator("#images-chosen")).to_contain_text("more.zip")
+    expect(page.get_by_role("alert")).to_have_text("more.xlsx is a spreadsheet. In Excel: Save as, CSV UTF-8.")
+    choose(page, {"name": "a.png", "content": ""})
+    expect(page.get_by_role("alert")).to_contain_text("Put all of them into one .zip")
+
+
+def test_folders_of_classes_need_no_label_file(server: Any, visit: Any, kit: Any, tmp_path: Path) -> None:
+    """The page says that an archive of folders will do, and calls its audit by the archive's name."""
+    page = visit(server)
+    expect(page.locator("#labels-kinds")).to_contain_text("with a folder for each class will do")
+    packed = tmp_path / "autumn.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for i, label in enumerate(["Coat", "Bag"]):
+            archive.write(kit.image(i), f"{label}/{i}.png")
+    page.set_input_files("#images", packed)
+    page.get_by_role("button", name="Start the audit").click()
+    page.wait_for_url("**/audits/*")
+    assert server.http.get(f"/v1/audits/{page.url.rpartition('/')[2]}").json()["name"] == "autumn"
 
 
 def test_an_audit_that_fails_says_why(server: Any, visit: Any, barriers: Any, archive: Path) -> None:
@@ -261,6 +355,20 @@ def test_an_image_is_classified_and_its_group_drawn(server: Any, visit: Any, bar
     page.set_input_files("#image", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"no image"})
     expect(answer).to_contain_text("This can't be classified")
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+
+
+def test_of_a_strange_image_nothing_is_promised(server: Any, visit: Any, kit: Any) -> None:
+    """Of an image of another kind no set is said to hold its class; on a phone the answer comes into view."""
+    page = visit(server, "/classify", viewport=NARROW)
+    page.set_input_files("#image", kit.image(1))
+    answer = page.get_by_role("region", name="Answer")
+    expect(answer).to_contain_text("The true class is one of these")
+    expect(answer.get_by_role("heading", level=2)).to_be_in_viewport()
+    noise = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)).save(noise, "PNG")
+    page.set_input_files("#image", {"name": "noise.png", "mimeType": "image/png", "buffer": noise.getvalue()})
+    expect(answer).to_contain_text("Not its kind of image")
+    expect(answer).not_to_contain_text("The true class is one of these")
 
 
 def test_an_image_can_be_pasted(server: Any, visit: Any, kit: Any) -> None:

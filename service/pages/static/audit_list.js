@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { h, say } from "./dom.js";
-import { about, ago } from "./format.js";
+import { about, ago, plural } from "./format.js";
 import { called, isOver, look, share, title, word } from "./states.js";
 
 const WHILE_RUNNING = 1500;
@@ -53,7 +53,7 @@ export function showAudits(place, trouble, newest, shown) {
 
 function item(state) {
   const running = !isOver(state);
-  const facts = [state.model, state.owner === "local" ? null : state.owner, ago(new Date(state.created_at))].filter(Boolean);
+  const facts = [state.status === "succeeded" && state.total ? plural(state.total, "row") : null, state.model, state.owner === "local" ? null : state.owner, ago(new Date(state.created_at))].filter(Boolean);
   return h("li", {}, h("a", { href: `/audits/${state.id}` },
     h("div", { class: "row apart" }, h("span", { class: "title" }, title(state)), h("span", { class: look(state) }, word(state))),
     running ? h("progress", { class: "thin", max: 1, value: share(state), "aria-label": "Progress" }) : null,

@@ -10,6 +10,7 @@ const picture = byId("picture");
 const drop = byId("drop");
 let image = null;
 let asked = null;
+let fresh = false;
 
 const input = byId("image");
 input.addEventListener("change", () => input.files[0] && take(input.files[0]));
@@ -39,6 +40,7 @@ for (const button of document.querySelectorAll("[data-image]")) {
 
 function take(file) {
   image = file;
+  fresh = true;
   URL.revokeObjectURL(picture.src);
   picture.src = URL.createObjectURL(file);
   picture.alt = file.name ? `The image ${file.name}` : "The image";
@@ -70,4 +72,6 @@ async function classify() {
     details.replaceChildren();
   }
   place.removeAttribute("aria-busy");
+  if (fresh && place.getBoundingClientRect().top > innerHeight / 2) place.scrollIntoView(); // a phone has it below the fold
+  fresh = false;
 }

@@ -23,7 +23,7 @@ export function drawDetails({ model, predictions: [prediction], warnings = [] },
       h("p", { class: "legend" }, `sure from ${percent(level, 0)}`),
       groups.length > shown.length ? h("p", { class: "note" }, `and ${groups.length - shown.length} more groups`) : null),
     h("dl", { class: "facts" },
-      prediction.prediction_set ? h("div", {}, h("dt", {}, `The true class is one of these ${percent(prediction.prediction_set.coverage, 0)} of the time`), h("dd", {}, listed(prediction.prediction_set.classes, "and"))) : null,
+      prediction.prediction_set && !prediction.outlier ? h("div", {}, h("dt", {}, `The true class is one of these ${percent(prediction.prediction_set.coverage, 0)} of the time`), h("dd", {}, listed(prediction.prediction_set.classes, "and"))) : null,
       h("div", {}, h("dt", {}, "Model"), h("dd", {}, `${model.name}, version ${model.version}`))),
   ].filter(Boolean);
 }

@@ -3,8 +3,14 @@
 import { say } from "./dom.js";
 import { size } from "./format.js";
 
-/** `changed(file)` is called with the file or null, `refused(sentence)` where a file is of another kind. */
-export function fileDrop(place, endings, { changed, refused }) {
+const SPREADSHEETS = /\.(xlsx?|xlsm|ods|numbers)$/i;
+const PICTURES = /\.(png|jpe?g|gif|bmp|webp|tiff?|heic)$/i;
+
+/**
+ * `changed(file)` is called with the file or null, `misplaced(file)` where a file of another kind was chosen here, and
+ * `refused(sentence)` where one was taken that is none. What is dropped is left to the page: it may be two files.
+ */
+export function fileDrop(place, endings, { changed, misplaced, refused }) {
   const input = place.querySelector("input[type=file]");
   const chosen = place.querySelector(".chosen");
   const what = place.querySelector("h3").textContent;
@@ -13,8 +19,7 @@ export function fileDrop(place, endings, { changed, refused }) {
     takes: (file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending)),
     take(file) {
       if (file && !drop.takes(file)) {
-        drop.clear();
-        refused(`${file.name} can't be taken as ${what.toLowerCase()}: its name must end in one of ${endings.join(", ")}.`);
+        refused(whyNot(file));
         return;
       }
       drop.file = file;
@@ -23,7 +28,7 @@ export function fileDrop(place, endings, { changed, refused }) {
     },
     /** Take what was chosen before this module was there, on a slow line. */
     takeChosen() {
-      if (input.files.length) drop.take(input.files[0]);
+      if (input.files.length) chose(input.files[0]);
     },
     clear() {
       input.value = "";
@@ -37,16 +42,25 @@ export function fileDrop(place, endings, { changed, refused }) {
     say(chosen, drop.file ? `${drop.file.name}, ${size(drop.file.size)}` : "");
   }
 
-  input.addEventListener("change", () => drop.take(input.files[0] ?? null));
+  function whyNot({ name }) {
+    if (SPREADSHEETS.test(name)) return `${name} is a spreadsheet. In Excel: Save as, CSV UTF-8.`;
+    if (PICTURES.test(name)) return `${name} is a picture. Put all of them into one .zip.`;
+    return `${name} can't be taken as ${what.toLowerCase()}: its name must end in one of ${endings.join(", ")}.`;
+  }
+
+  input.addEventListener("change", () => chose(input.files[0] ?? null));
+  function chose(file) {
+    if (!file || drop.takes(file)) return drop.take(file);
+    input.value = "";
+    misplaced(file);
+  }
+
   let inside = 0;
   place.addEventListener("dragenter", () => place.classList.toggle("over", ++inside > 0));
   place.addEventListener("dragleave", () => place.classList.toggle("over", --inside > 0));
-  place.addEventListener("drop", (event) => {
-    event.preventDefault();
-    event.stopPropagation();
+  place.addEventListener("drop", () => {
     inside = 0;
     place.classList.remove("over");
-    if (event.dataTransfer.files.length) drop.take(event.dataTransfer.files[0]);
   });
   return drop;
 }

@@ -18,21 +18,25 @@ const shown = preview(byId("preview"), setup.labels, model, { complain, ready: l
 const labels = fileDrop(byId("labels-drop"), setup.labels.endings, {
   changed(file) {
     complain("");
-    if (file && !byId("name").value) byId("name").placeholder = nameOf(file);
+    suggestName();
     shown.of(file);
   },
+  misplaced: (file) => take([file]),
   refused: complain,
 });
 const images = fileDrop(byId("images-drop"), setup.images.endings, {
   changed(file) {
     complain("");
     if (file && dataset) dataset.value = "";
+    suggestName();
     look();
   },
+  misplaced: (file) => take([file]),
   refused: complain,
 });
 dataset?.addEventListener("change", () => {
   if (dataset.value) images.clear();
+  suggestName();
   look();
 });
 byId("model").addEventListener("change", () => shown.again());
@@ -42,14 +46,23 @@ for (const event of ["dragover", "drop"]) {
   document.addEventListener(event, (dropped) => {
     if (!dropped.dataTransfer?.types.includes("Files")) return;
     dropped.preventDefault();
-    if (event === "drop") for (const file of dropped.dataTransfer.files) (images.takes(file) ? images : labels).take(file);
+    if (event === "drop") take([...dropped.dataTransfer.files]);
   });
+}
+
+/** Each file where it belongs; what is refused comes last, so that its reason stays. */
+function take(files) {
+  const drops = files.map((file) => [[images, labels].find((drop) => drop.takes(file)), file]);
+  for (const [drop, file] of drops) drop?.take(file);
+  for (const [drop, file] of drops) if (!drop) labels.take(file);
 }
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   complain("");
-  if (look()) return (labels.file ? byId("images") : byId("labels")).focus();
+  await shown.settled();
+  const lacking = look();
+  if (lacking) return byId(lacking)?.focus();
   try {
     const { id } = await upload(fields(), setup.most);
     location.assign(`/audits/${id}`);
@@ -58,18 +71,25 @@ form.addEventListener("submit", async (event) => {
   }
 });
 
-/** Say what is still missing; returns it. */
+/** Say what is still missing; returns the id of the field that lacks it, or null. */
 function look() {
-  const has = { labels: labels.file, images: images.file || dataset?.value };
-  let missing = "";
-  if (!has.labels && !has.images) missing = "Choose a label file, and its images.";
-  else if (!has.images && !shown.hasProbabilities()) missing = "Choose the images, too.";
+  const [field, missing] = lack() ?? [null, ""];
   byId("missing").textContent = missing;
-  return missing;
+  return field;
+}
+
+function lack() {
+  const hasImages = Boolean(images.file || dataset?.value);
+  if (!labels.file && !hasImages) return ["labels", "Choose a label file, and its images."];
+  if (labels.file && shown.lacksLabels()) return ["label_column", shown.lacksLabels()];
+  if (shown.hasProbabilities()) return null;
+  if (!hasImages) return ["images", "Choose the images, too."];
+  if (labels.file && shown.lacksImages()) return ["image_column", "Choose the column of the images."];
+  return null;
 }
 
 function fields() {
-  const name = byId("name").value.trim() || (labels.file ? nameOf(labels.file) : "");
+  const name = byId("name").value.trim() || ownName();
   const chosen = {
     name,
     model: byId("model").value,
@@ -93,8 +113,14 @@ function groups(text) {
   return JSON.stringify({ groups: lines.filter((line) => line.length) });
 }
 
-function nameOf(file) {
-  return file.name.replace(/\.[^.]+$/, "").slice(0, 200);
+/** What the audit is called where nobody gives it a name: as its label file is, else as its images are. */
+function ownName() {
+  const name = labels.file?.name ?? images.file?.name;
+  return (name ? name.replace(/(\.tar)?\.[^.]+$/, "") : dataset?.value ?? "").slice(0, 200);
+}
+
+function suggestName() {
+  if (ownName()) byId("name").placeholder = ownName();
 }
 
 function complain(text) {

@@ -88,3 +88,11 @@ def test_what_can_not_be_names_is_not_guessed(tmp_path: Path) -> None:
     table.rename({"category": "label"}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(LabelFileError, match="'label' holds List"):
         read_label_file(tmp_path / "a.parquet")
+
+
+def test_probabilities_are_no_candidates_for_labels(tmp_path: Path) -> None:
+    """Whoever has to choose isn't offered columns of probabilities; where there are no others, that is said."""
+    with pytest.raises(LabelFileError, match="say which of 'photo', 'what' it is"):
+        read(tmp_path, "photo,what,prob_a,prob_b")
+    with pytest.raises(LabelFileError, match="probabilities but no labels: add a column"):
+        read(tmp_path, "prob_a,prob_b")
