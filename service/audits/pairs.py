@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
+from audit.controls import Controls
 from service.audits.row_index import RowIndex
 from service.audits.steps.plan import Plan
 
@@ -21,15 +22,23 @@ class Pair(TypedDict):
     """Among the undecided ones."""
 
 
-def directed_pairs(index: RowIndex, plan: Plan, decided: NDArray[np.uint8], top: int | None = None) -> list[Pair]:
+def directed_pairs(
+    index: RowIndex, plan: Plan, decided: NDArray[np.uint8], top: int | None = None, controls: Controls | None = None
+) -> list[Pair]:
     """List the pairs of the flagged rows, or of those among the ``top`` of the ranking, the largest first.
 
-    ``decided`` has a code of ``CODES`` for each row.
+    ``decided`` has a code of ``CODES`` for each row, and for each of the ``controls`` that count as rows.
     """
     K = len(plan.spelling)
-    rows = np.flatnonzero(index.flagged if top is None else index.flagged & index.among_the_first(top))
-    pairs, of = np.unique(index.given[rows].astype(np.int64) * K + index.suggested[rows], return_inverse=True)
-    open_ = decided[rows] == 0
+    wanted = index.flagged if top is None else index.flagged & index.among_the_first(top)
+    rows = numbers = np.flatnonzero(wanted)
+    given, suggested = index.given[rows], index.suggested[rows]
+    if controls is not None:
+        shown = np.flatnonzero(wanted[controls.beside])
+        rows, numbers = np.append(rows, controls.beside[shown]), np.append(rows, len(index) + shown)
+        given, suggested = np.append(given, controls.given[shown]), np.append(suggested, controls.suggested[shown])
+    pairs, of = np.unique(given.astype(np.int64) * K + suggested, return_inverse=True)
+    open_ = decided[numbers] == 0
     counts, undecided = np.bincount(of, minlength=len(pairs)), np.bincount(of, weights=open_, minlength=len(pairs))
     expected = np.bincount(of, weights=index.p_wrong[rows] * open_, minlength=len(pairs))
     return [

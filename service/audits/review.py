@@ -50,11 +50,15 @@ class Review:
 
         return read_page(folder, wanted, codes, look_up, mixed_in)
 
-    def pairs(self, audit_id: str, top: int | None) -> list[Pair]:
-        """List the directed pairs of the flagged rows, or of those among the first ``top``, the largest first."""
+    def pairs(self, audit_id: str, top: int | None, *, controls: bool = False) -> list[Pair]:
+        """List the directed pairs of the flagged rows, or of those among the first ``top``, the largest first.
+
+        Blind controls are counted with them, or not.
+        """
         folder = self._audits.finished(audit_id)
-        plan = Plan.load(folder.path)
-        return directed_pairs(RowIndex.of(folder), plan, self._decided.codes(audit_id, plan.rows), top)
+        plan, counted = Plan.load(folder.path), the_controls(folder) if controls else None
+        decided = self._decided.codes(audit_id, plan.rows + (0 if counted is None else len(counted.row)))
+        return directed_pairs(RowIndex.of(folder), plan, decided, top, counted)
 
     def evidence(self, audit_id: str, row: int, count: int) -> RowEvidence:
         """Gather what a row is judged by, ``count`` examples of each class; raises ``RowNotFoundError``."""
@@ -77,12 +81,12 @@ class Review:
     def trust(self, audit_id: str, ahead: int) -> ReviewTrust:
         """Sum up how far the review is and what it is worth; the outlook is on ``ahead`` rows, and on all."""
         folder, state = self._audits.finished(audit_id), self._audits.state(audit_id)
-        plan = Plan.load(folder.path)
+        plan, controls = Plan.load(folder.path), drawn_controls(folder)
         return review_trust(
             RowIndex.of(folder),
             plan,
-            drawn_controls(folder),
-            self._decided.codes(audit_id, plan.rows),
+            controls,
+            self._decided.codes(audit_id, plan.rows + len(controls.row)),
             self._decisions.authored(audit_id),
             decided_labels(folder.path, state.revision),
             _reported(folder),

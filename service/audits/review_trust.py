@@ -71,6 +71,8 @@ class ReviewTrust(TypedDict):
     flagged_left: int
     """Flagged rows that nobody has decided about."""
     decided: Decided
+    judged: Decided
+    """The same with the blind controls among them: what people did, who can't tell these from rows."""
     scored: bool
     """Whether the answers know all these decisions, and no others: scoring again would change nothing."""
     shift: float
@@ -95,12 +97,13 @@ def review_trust(
 ) -> ReviewTrust:
     """Sum up a review.
 
-    ``decided`` has a code of ``CODES`` for each row; ``judgements`` are all that were ever taken, oldest first;
-    ``taken_in`` are the rows, with their labels, whose decisions the answers know already: they say nothing of how good
-    these are. ``reported`` is how many labels are wrong by the report. ``ahead`` is how many rows the next outlook is
-    about.
+    ``decided`` has a code of ``CODES`` for each row, and for each control; ``judgements`` are all that were ever taken,
+    oldest first; ``taken_in`` are the rows, with their labels, whose decisions the answers know already: they say
+    nothing of how good these are. ``reported`` is how many labels are wrong by the report. ``ahead`` is how many rows
+    the next outlook is about.
     """
     n = len(index)
+    everything, decided = decided, decided[:n]
     judged = ((decided == CODES["keep"]) | (decided == CODES["relabel"])) & ~np.isnan(index.log_odds) & ~index.trusted
     judged[list(taken_in)] = False
     shift = fit_shift(index.log_odds[judged], decided[judged] == CODES["relabel"])
@@ -120,11 +123,8 @@ def review_trust(
     return {
         "flagged": int(index.flagged.sum()),
         "flagged_left": int((index.flagged & (decided == 0)).sum()),
-        "decided": Decided(
-            keep=int((decided == CODES["keep"]).sum()),
-            relabel=int((decided == CODES["relabel"]).sum()),
-            unsure=int((decided == CODES["unsure"]).sum()),
-        ),
+        "decided": _by_decision(decided),
+        "judged": _by_decision(everything),
         "scored": {row: label for row, label in standing.items() if label >= 0} == taken_in,
         "shift": shift.value,
         "next": Outlook(rows=len(rows[:ahead]), wrong=_told(next_)),
@@ -132,6 +132,14 @@ def review_trust(
         "reviewers": _reviewers(latest, plan, controls, n),
         "agreement": _agreement(said for row, said in latest.items() if row < n),
     }
+
+
+def _by_decision(codes: NDArray[np.uint8]) -> Decided:
+    return Decided(
+        keep=int((codes == CODES["keep"]).sum()),
+        relabel=int((codes == CODES["relabel"]).sum()),
+        unsure=int((codes == CODES["unsure"]).sum()),
+    )
 
 
 def _reviewers(

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
 from audit.controls import Controls
+from labels.formats.json_rows import json_rows
+from labels.probabilities import PREFIX
 from models.errors import LookalikeError
 from models.groups import SimilarityGroups
 from service.audits.examples import nearest_examples
@@ -19,6 +21,9 @@ from service.inference.classifier import Classifier
 
 _MOST_CLASSES = 8
 _LEAST = 0.001
+_MOST_COLUMNS = 50
+_LONGEST = 200
+"""Characters of a value."""
 
 
 class RowNotFoundError(LookalikeError):
@@ -41,6 +46,12 @@ class RowEvidence(TypedDict):
     where the row was not judged."""
     groups: list[GroupShare]
     """The groups of more than one class among them."""
+    number: int
+    """The row in the file, from 1; a control's is that of its image."""
+    image: str | None
+    """The name of its image."""
+    columns: dict[str, str]
+    """What else the file says of it, at most 50 columns; nothing that says again, or otherwise, what it is labelled."""
     examples: Mapping[str, list[int]]
     """Of the given and of the suggested class: rows whose label is sure, the most similar first."""
 
@@ -76,6 +87,9 @@ def row_evidence(
         "row": row,
         "probabilities": {},
         "groups": [],
+        "number": at + 1,
+        "image": index.name(at),
+        "columns": _columns(folder, plan, at),
         "examples": {plan.spelling[each]: rows for each, rows in zip(classes, nearest, strict=True)},
     }
     if plan.basis == "model" and classifier is None:  # it isn't served any more
@@ -90,6 +104,18 @@ def row_evidence(
         evidence["probabilities"] = {plan.spelling[k]: float(seen[k]) for k in top}
         evidence["groups"] = _groups(plan, fitted.groups, seen)
     return evidence
+
+
+def _columns(folder: AuditFolder, plan: Plan, row: int) -> dict[str, str]:
+    chunk, place = divmod(row, plan.chunk_rows)
+    [values] = json_rows(plan.input(folder.path, chunk)[place : place + 1])
+    shown = {
+        name: str(value)[:_LONGEST]
+        for name, value in values.items()
+        if value is not None and name not in {plan.label_column, plan.image_column, "trusted", "original_label"}
+    }
+    names = [name for name in shown if not name.startswith(PREFIX)]
+    return {name: shown[name] for name in names[:_MOST_COLUMNS]}
 
 
 def _latest(folder: AuditFolder, revision: int) -> int:

@@ -49,6 +49,10 @@ class RowIndex:
     """``[N]``: the label file calls the label verified."""
     pictured: NDArray[np.bool_]
     """``[N]``: the row names an image."""
+    names: NDArray[np.uint8]
+    """The names of all images in UTF-8, one after the other."""
+    name_ends: NDArray[np.int64]
+    """``[N]``: where in ``names`` each row's name ends, and that of the next begins."""
     p_wrong: NDArray[np.float64]
     log_odds: NDArray[np.float64]
     p_confusable: NDArray[np.float64]
@@ -60,7 +64,7 @@ class RowIndex:
     @classmethod
     def of(cls, folder: AuditFolder) -> Self:
         """Map the index of a finished audit; makes it where ``rows.parquet`` is newer, which takes a while."""
-        path = folder.path / f"index-{(folder.path / ROWS).stat().st_mtime_ns}"
+        path = folder.path / f"index-{(folder.path / ROWS).stat().st_mtime_ns}-named"
         if not path.exists():
             with _one_at_a_time(folder.path):  # the pages ask several things at once
                 if not path.exists():
@@ -69,6 +73,11 @@ class RowIndex:
                     columns = _columns(folder)
                     put_folder(path, lambda part: _write(part, columns))
         return cls(**{each.name: np.load(path / f"{each.name}.npy", mmap_mode="r") for each in fields(cls)})
+
+    def name(self, row: int) -> str | None:
+        """The name of a row's image, as it is called where it comes from."""
+        begin = int(self.name_ends[row - 1]) if row else 0
+        return self.names[begin : self.name_ends[row]].tobytes().decode() or None
 
     def among_the_first(self, count: int) -> NDArray[np.bool_]:
         """``[N]``: which rows are among so many of the most suspicious that nobody verified."""
@@ -96,6 +105,7 @@ def _columns(folder: AuditFolder) -> dict[str, NDArray[Any]]:
     plan = Plan.load(folder.path)
     rows = scan_table(folder.path / ROWS).select(_ANSWERS).collect()
     labels = plan.labels(folder.path)
+    names = labels["image"].fill_null("")
     log_odds = rows["log_odds"].fill_null(float("nan")).to_numpy()
     order = np.argsort(-log_odds, kind="stable").astype(np.int32)  # NaN comes last
     rank = np.empty_like(order)
@@ -108,6 +118,8 @@ def _columns(folder: AuditFolder) -> dict[str, NDArray[Any]]:
         "flagged": rows["flagged"].fill_null(value=False).to_numpy(),
         "trusted": labels["trusted"].to_numpy(),
         "pictured": labels["image"].is_not_null().to_numpy(),
+        "names": np.frombuffer(names.str.join("").item().encode(), dtype=np.uint8),
+        "name_ends": names.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy(),
         "p_wrong": rows["p_wrong"].fill_null(float("nan")).to_numpy(),
         "log_odds": log_odds,
         "p_confusable": rows["p_confusable"].fill_null(float("nan")).to_numpy(),

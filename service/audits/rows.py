@@ -175,6 +175,7 @@ def _answer(index: RowIndex, plan: Plan, number: int, at: int, given: int, sugge
         _NUMBER: number,
         "given_label": plan.spelling[given] if given >= 0 else None,
         "pictured": bool(index.pictured[at]),
+        "image": index.name(at),
         "status": STATUS[index.status[at]],
         "p_wrong": float(index.p_wrong[at]) if scored else None,
         "log_odds": float(index.log_odds[at]) if scored else None,
@@ -186,10 +187,11 @@ def _answer(index: RowIndex, plan: Plan, number: int, at: int, given: int, sugge
 
 
 def _disguised(index: RowIndex, plan: Plan, controls: Controls, chosen: NDArray[np.intp]) -> list[dict[str, Any]]:
-    """Controls as rows: with the answers of the row that each stands beside, and classes of its own."""
+    """Controls as rows: with the answers of the row that each stands beside, and image and classes of its own."""
     return [
         _answer(
             index, plan, len(index) + c, int(controls.beside[c]), int(controls.given[c]), int(controls.suggested[c])
         )
+        | {"image": index.name(int(controls.row[c]))}
         for c in chosen.tolist()
     ]

@@ -50,9 +50,14 @@ class Pairs(BaseModel):
 
 
 @router.get("/pairs", responses=answers("pairs") | problems(404, 409, 422, 503))
-async def pairs(audit_id: AuditId, services: UseServices, top: Top = None) -> Pairs:
+async def pairs(
+    audit_id: AuditId,
+    services: UseServices,
+    top: Top = None,
+    controls: Annotated[bool, Query(description="Count the blind controls with them.")] = False,
+) -> Pairs:
     """Count the flagged rows of each given and suggested label."""
-    return Pairs(pairs=await run_in_threadpool(services.review.pairs, audit_id, top))
+    return Pairs(pairs=await run_in_threadpool(services.review.pairs, audit_id, top, controls=controls))
 
 
 @router.get("/rows/{row}/evidence", responses=answers("evidence") | problems(404, 409, 422, 503))

@@ -50,7 +50,7 @@ def test_a_row_of_images_is_left_out_at_once(server: Any, visit: Any, audit: str
     tiles.nth(4).click(modifiers=["Shift"])
     assert states(page)[:6] == ["accept", "keep", "keep", "keep", "keep", "accept"]
     expect(page.locator("#accept")).to_contain_text(", 4 kept")
-    page.get_by_role("button", name="Swap").click()
+    page.get_by_role("button", name="Swap ticks").click()
     assert states(page)[:6] == ["keep", "accept", "accept", "accept", "accept", "keep"]
     expect(page.locator("#accept")).to_contain_text("Change 4 to")
 
@@ -110,10 +110,10 @@ def test_an_image_of_a_third_class_stays_what_it_was_called(server: Any, visit: 
     assert {each["label"] for each in history} == {other}
 
 
-def test_the_next_page_is_there_before_it_is_asked_for(server: Any, visit: Any) -> None:
+def test_the_next_page_is_there_before_it_is_asked_for(server: Any, visit: Any, kit: Any) -> None:
     """While one looks at a page the rows of the next come; going on shows them without waiting for the service."""
-    rows = "a,0.01,0.99\n" * 60 + "a,0.99,0.01\n" * 300 + "b,0.01,0.99\n" * 300
-    files = {"labels": ("labels.csv", "label,prob_a,prob_b\n" + rows)}
+    rows = "000.png,a,0.01,0.99\n" * 60 + "000.png,a,0.99,0.01\n" * 300 + "000.png,b,0.01,0.99\n" * 300
+    files = {"labels": ("labels.csv", "image,label,prob_a,prob_b\n" + rows), "images": ("images.zip", kit.archive)}
     answer = server.http.post("/v1/audits", files=files, data={"evidence": "reference"})
     audit = server.ended(answer.headers["Location"])["id"]
     page = open_grid(visit, server, audit, "?controls=off")
@@ -139,8 +139,11 @@ def test_who_judges_blind_controls_learns_how_well(server: Any, visit: Any, own_
     seen = [row for row in shown if row in controls]
     assert seen
     names = page.locator(".tile").evaluate_all("all => all.map(each => each.ariaLabel)")
-    assert all(re.fullmatch(r"Image \d+, wrong with [<>\d .]+%", name) for name in names)
+    assert all(re.fullmatch(r"\d{3}\.png, wrong with [<>\d .]+%", name) for name in names)
+    expect(page.locator("#pair option").first).to_contain_text(f"· {len(shown)} left")
     page.keyboard.press("Enter")  # takes all suggestions: right for planted flips, wrong for labels that were right
+    expect(page.locator("#done")).to_contain_text(f"{len(shown)} labels changed")
+    expect(page.locator("#trust-body")).to_contain_text(f"{len(shown)} labels: {len(shown)} changed")
     expect(page.locator("#trust-body")).to_contain_text(f"of {len(seen)} judged rightly")
 
 

@@ -189,6 +189,60 @@ def test_dragging_leaves_many_out(server: Any, visit: Any, untouched: str) -> No
         assert page.locator('.tile[data-state="keep"]').count() == kept
 
 
+@pytest.mark.parametrize("size", [(360, 740), (390, 844), (1366, 650)])
+def test_the_question_is_seen_with_its_answers(server: Any, visit: Any, untouched: str, size: tuple[int, int]) -> None:
+    """On a phone and a small laptop question, image and answers are seen at once; no one covers another."""
+    width, height = size
+    page = visit(server, f"/audits/{untouched}/review/one", viewport={"width": width, "height": height})
+    page.wait_for_selector("#question b")
+    asked, bar = page.locator("#question").bounding_box(), page.locator(".verdicts").bounding_box()
+    assert asked["y"] + asked["height"] <= bar["y"]
+    assert page.locator("#frame").bounding_box()["y"] < bar["y"]
+    assert bar["y"] + bar["height"] <= height
+    if width < 400:
+        heights = {page.locator(f"#{each}").bounding_box()["y"] // 60 for each in ("unsure", "undo", "skip")}
+        assert len(heights) == 1
+        assert bar["height"] < 90
+
+
+def test_who_judges_learns_which_file_it_is(server: Any, visit: Any, kit: Any) -> None:
+    """Name and row stand under the image, with what else the file says but not what it is labelled; controls alike."""
+    header, *lines = kit.labels.read_text().splitlines()
+    named = "\n".join([f"{header},shelf", *(f"{line},shelf {at}" for at, line in enumerate(lines))])
+    audit = server.audit(named.encode(), kit.archive).rpartition("/")[2]
+    page = visit(server, f"/audits/{audit}/review/one")
+    controls = 0
+    for _ in range(25):
+        page.wait_for_selector("#question b")
+        shown = int(page.locator("#picture").get_attribute("src").split("/rows/")[1].split("/")[0])
+        controls += shown >= 600
+        page.wait_for_function("() => document.getElementById('file-name').textContent")
+        name, row = page.locator("#file-name").inner_text().split(" · row ")
+        assert name == f"{int(row) - 1:03}.png"
+        assert shown >= 600 or int(row) == shown + 1
+        page.locator("#file").evaluate("each => { each.open = true; }")
+        assert page.locator("#file dl").inner_text().split("\n") == ["shelf", f"shelf {int(row) - 1}"]
+        before = page.locator("#where").inner_text()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("before => document.getElementById('where').textContent !== before", arg=before)
+        page.wait_for_function("n => document.getElementById('file-name').textContent !== n", arg=f"{name} · row {row}")
+    assert controls
+
+
+def test_without_images_no_label_is_changed_blindly(server: Any, visit: Any) -> None:
+    """Where a file has probabilities alone, the grid leads to the rows one by one, with what the file says of each."""
+    rows = "p1,a,0.01,0.99\n" * 10 + "p2,a,0.99,0.01\n" * 60 + "p3,b,0.01,0.99\n" * 60
+    files = {"labels": ("labels.csv", "id,label,prob_a,prob_b\n" + rows)}
+    answer = server.http.post("/v1/audits", files=files, data={"evidence": "reference"})
+    audit = server.ended(answer.headers["Location"])["id"]
+    page = visit(server, f"/audits/{audit}/review?class=a")
+    page.wait_for_selector("#file dl dd")
+    assert page.url.endswith("/review/one?class=a")
+    assert page.locator("#file dl").inner_text().split() == ["id", "p1"]
+    assert not page.locator("#frame").is_visible()
+    assert not page.get_by_role("link", name="Grid").is_visible()
+
+
 def test_two_at_once_do_not_overwrite_each_other(server: Any, visit: Any, kit: Any) -> None:
     """Who decides about what another has decided in the meantime is shown that, and may still put his own over it."""
     audit = audit_of(server, kit)

@@ -18,16 +18,19 @@ export function search(changed = {}) {
 /** Whether rows are judged that others have decided about, without being told how. */
 export const isSecondLook = filters.decision === "second";
 
+/** Whether blind controls are among the rows. */
+export const withControls = !isSecondLook && filters.controls !== "off";
+
 /** A page of rows, with blind controls among them. */
 export function rows(cursor, limit, changed = {}) {
-  const { flagged, controls, decision, ...rest } = { ...filters, ...changed };
+  const { flagged, controls: _, decision, ...rest } = { ...filters, ...changed };
   const query = new URLSearchParams(Object.entries(rest).filter(([, value]) => value));
   if (isSecondLook) {
     for (const [name, value] of Object.entries({ second_look: true, ...author() })) query.set(name, value);
   } else {
     if (decision) query.set("decision", decision);
     if (flagged === "true") query.set("flagged", "true");
-    if (controls !== "off") query.set("controls", "true");
+    if (withControls) query.set("controls", "true");
   }
   return ask(`${base}/rows?columns=answers&cursor=${cursor}&limit=${limit}&${query}`);
 }

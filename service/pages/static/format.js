@@ -24,6 +24,7 @@ export function percent(share, digits = 1) {
 /** A share that is an estimate, in words: "about 12 %", or "fewer than 1 %" where that says no more. */
 export function roughly(share) {
   const value = percent(share, 0);
+  if (share === 0 || share === 1) return value;
   return /^[<>]/.test(value) ? value.replace("<", "fewer than").replace(">", "more than") : `about ${value}`;
 }
 

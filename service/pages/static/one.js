@@ -3,7 +3,7 @@ import { ask } from "./api.js";
 import { decide, remember, takeBack } from "./decisions.js";
 import { byId, h, say } from "./dom.js";
 import { about, base, decisionShown, filters, picture, rows, search } from "./filters.js";
-import { count, percent } from "./format.js";
+import { count, percent, roughly } from "./format.js";
 import { command, message, nothingLeft, sharpen } from "./review.js";
 
 const LIMIT = 50;
@@ -26,7 +26,7 @@ function more() {
 }
 
 function prepare() {
-  for (const row of queue.slice(at, at + AHEAD)) {
+  for (const row of about.pictured ? queue.slice(at, at + AHEAD) : []) {
     if (!images.has(row.row) && row.pictured) {
       const image = new Image();
       image.src = picture(row.row, LARGE);
@@ -49,15 +49,16 @@ async function show(index) {
   byId("one").hidden = !row;
   byId("empty").hidden = true;
   if (!row) return nothingLeft();
-  byId("picture").hidden = !row.pictured;
-  if (row.pictured) byId("picture").src = picture(row.row, LARGE);
+  const pictured = row.pictured && about.pictured;
+  byId("frame").hidden = !pictured;
+  if (pictured) byId("picture").src = picture(row.row, LARGE);
   byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));
   byId("picture").alt = `Labelled ${row.given_label}`;
   const before = decisionShown(row);
   const said = before && before.decision !== "undecided" ? ` · decided: ${before.label ?? before.decision}` : "";
-  say(byId("where"), `Image ${count(at + 1)}${said}`);
+  say(byId("where"), `${about.pictured ? "Image" : "Label"} ${count(at + 1)}${said}`);
   byId("odds-bar").setAttribute("width", 100 * (row.p_wrong ?? 0));
-  say(byId("odds"), row.p_wrong === null ? "This label could not be judged." : `This label is wrong with a probability of ${percent(row.p_wrong, 0)}.`);
+  say(byId("odds"), row.p_wrong === null ? "This label could not be judged." : `This label is wrong with a probability of ${roughly(row.p_wrong)}.`);
   say(byId("keep").lastChild, `Keep ${row.given_label ?? "it as it is"}`);
   byId("take").hidden = !row.suggested_label;
   say(byId("take").lastChild, `It is ${row.suggested_label}`);
@@ -67,6 +68,7 @@ async function show(index) {
   if (queue[at] === row) {
     drawDistribution(found);
     drawExamples(found, row);
+    drawFile(found);
   }
 }
 
@@ -84,12 +86,21 @@ function drawDistribution(found) {
 }
 
 function drawExamples(found, row) {
+  if (!about.pictured) return;
   byId("examples").replaceChildren(...Object.entries(found?.examples ?? {}).map(([name, alike]) =>
     h("section", { class: "card stack close" },
       h("h3", {}, "Surely ", h("span", { class: name === row.suggested_label ? "suggested" : "" }, name)),
       alike.length
         ? h("div", { class: "row" }, alike.map((each) => h("img", { src: picture(each, 160), alt: name, width: 96, height: 96, onload: sharpen })))
         : h("p", { class: "note" }, "There is no sure example of this class."))));
+}
+
+/** Where the row is in the file, and what else stands there. */
+function drawFile(found) {
+  say(byId("file-name"), found ? [found.image, `row ${count(found.number)}`].filter(Boolean).join(" · ") : "");
+  const columns = Object.entries(found?.columns ?? {});
+  byId("file-columns").replaceChildren(...columns.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  byId("file").hidden = !columns.length;
 }
 
 const go = (index) => show(index).catch((error) => message("bad", error.message, ["Try again", () => go(index)]));

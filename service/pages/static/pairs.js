@@ -2,14 +2,15 @@
 import { ask } from "./api.js";
 import { byId, h, say } from "./dom.js";
 import { count } from "./format.js";
-import { base, filters, search, showFilters } from "./filters.js";
+import { base, filters, search, showFilters, withControls } from "./filters.js";
 
 const select = byId("pair");
 let pairs = [];
 let at = 0;
 
 const key = (pair) => JSON.stringify([pair.given_label, pair.suggested_label]);
-const fromService = async () => (await ask(`${base}/pairs${filters.top ? `?top=${filters.top}` : ""}`)).pairs;
+const counted = new URLSearchParams({ ...(filters.top && { top: filters.top }), controls: withControls });
+const fromService = async () => (await ask(`${base}/pairs?${counted}`)).pairs;
 
 export const here = () => pairs[at];
 export const place = () => at;
@@ -38,7 +39,7 @@ export async function findPairs() {
   return pairs.length ? Math.max(0, begin) : null;
 }
 
-/** How many are left of each, as the service counts them: blind controls are none of them. */
+/** How many are left of each, as the service counts them: those that are shown, blind controls among them. */
 export async function recount() {
   const undecided = new Map((await fromService()).map((pair) => [key(pair), pair.undecided]));
   for (const pair of pairs) pair.undecided = undecided.get(key(pair)) ?? 0;

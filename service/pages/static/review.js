@@ -24,7 +24,10 @@ let pending = 0;
 /** Look again what the review is worth, a moment after the last call. */
 export function refreshTrust(after = 1500) {
   clearTimeout(pending);
-  const look = async () => byId("trust-body").replaceChildren(trustFacts(await ask(`${base}/review`), secondLook));
+  const look = async () => {
+    const trust = await ask(`${base}/review`);
+    byId("trust-body").replaceChildren(trustFacts(trust, secondLook, trust.judged));
+  };
   pending = setTimeout(() => look().catch(() => {}), after); // what stands there may stay
 }
 

@@ -53,10 +53,10 @@ export function tileBoard(place, changed) {
 
   function tile(row, index, state) {
     const image = row.pictured
-      ? h("img", { src: picture(row.row, 240), alt: "", draggable: "false", onload: sharpen })
+      ? h("img", { src: picture(row.row, 240), alt: row.image, draggable: "false", onload: sharpen })
       : h("span", { class: "note" }, "no image");
-    const label = `Image ${index + 1}, wrong with ${percent(row.p_wrong, 0)}`;
-    return h("button", { class: "tile", type: "button", tabindex: "-1", "data-state": state, "aria-label": label },
+    const label = `${row.image ?? `Image ${index + 1}`}, wrong with ${percent(row.p_wrong, 0)}`;
+    return h("button", { class: "tile", type: "button", tabindex: "-1", title: row.image, "data-state": state, "aria-label": label },
       image, h("span", { class: "mark" }), h("span", { class: "odds" }, percent(row.p_wrong, 0)));
   }
 

@@ -23,9 +23,12 @@ function surprise(shift) {
     : "Fewer of the labels reviewed were wrong than expected, so fewer are expected among the rest, too.";
 }
 
-/** The answer of `/review` as a list of facts; `secondLook` is where rows are judged a second time. */
-export function trustFacts(trust, secondLook) {
-  const { keep, relabel, unsure } = trust.decided;
+/**
+ * The answer of `/review` as a list of facts; `secondLook` is where rows are judged a second time. `decidedOf` counts what
+ * was decided: rows alone, or all that was shown, as people count who judge.
+ */
+export function trustFacts(trust, secondLook, decidedOf = trust.decided) {
+  const { keep, relabel, unsure } = decidedOf;
   const decided = keep + relabel + unsure;
   const hits = trust.reviewers.filter((each) => each.hit_rate).map((each) => {
     const seen = each.right_shown + each.planted_shown;
@@ -33,7 +36,7 @@ export function trustFacts(trust, secondLook) {
   });
   const { rows, agreed, share } = trust.agreement;
   return h("dl", { class: "facts" },
-    fact("Decided", decided ? `${plural(decided, "row")}: ${count(relabel)} changed, ${count(keep)} kept, ${count(unsure)} unsure` : "Nothing yet."),
+    fact("Decided", decided ? `${plural(decided, decidedOf === trust.decided ? "row" : "label")}: ${count(relabel)} changed, ${count(keep)} kept, ${count(unsure)} unsure` : "Nothing yet."),
     fact("What is left",
       Math.round(trust.next.wrong.estimate) < Math.round(trust.left.wrong.estimate) ? outlook(trust.next, (number) => `The next ${number}`) : null,
       outlook(trust.left, (number) => `All ${number} that are undecided`),
