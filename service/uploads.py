@@ -1,6 +1,6 @@
 """Multipart uploads that stream to disk as they come, under caps: no thread waits for a slow client.
 
-Of what a client calls a file only a known ending is used. What fails leaves no file behind.
+Of what a client calls a file only a known ending is used, and the name before people. What fails leaves no file behind.
 """
 
 import errno
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_TEXT_BYTES = 1 << 20
 """All text fields together."""
+_MOST_OF_A_NAME = 200
 _WRITE_BYTES = 1 << 20
 """So much is held in memory before it is written."""
 
@@ -37,6 +38,8 @@ class Upload:
     """Text by field."""
     files: dict[str, Path]
     """Files by field, named like the field with the ending of the client's name."""
+    called: dict[str, str]
+    """What the client calls each of these files, to be shown and for nothing else: by the name that it has here."""
 
 
 async def receive(
@@ -70,7 +73,8 @@ async def receive(
     except BaseException:
         form.remove()
         raise
-    return Upload(form.texts, {name: file.path for name, file in form.files.items()})
+    files_by_field = {name: file.path for name, file in form.files.items()}
+    return Upload(form.texts, files_by_field, {file.path.name: file.called for file in form.files.values()})
 
 
 def _parser(content_type: str, form: "_Form") -> MultipartParser:
@@ -98,6 +102,7 @@ class _File:
     """A file on its way to the disk."""
 
     path: Path
+    called: str
     held: bytearray = field(default_factory=bytearray)
     _out: BinaryIO | None = None
 
@@ -203,7 +208,7 @@ class _Form:
         self._name = parameters[b"name"].decode(errors="replace")
         file_name = parameters.get(b"filename")
         if file_name is not None:
-            self._open_file(file_name.decode(errors="replace").lower())
+            self._open_file(file_name.decode(errors="replace"))
             return
         if self._name in self._endings:
             raise BodyError(f"{self._name}: send files (with a filename), not text")
@@ -220,11 +225,11 @@ class _Form:
             raise BodyError(f"{field}: send it as text, not as a file")
         if field in self.files:
             raise BodyError(f"send exactly one file in the field `{field}`")
-        ending = next((ending for ending in endings if name.endswith(ending)), None)
+        ending = next((ending for ending in endings if name.lower().endswith(ending)), None)
         if ending is None:
             cure = "; save a spreadsheet as CSV" if ".csv" in endings else ""
             raise BodyError(f"{field}: the file's name must end in one of {', '.join(endings)}{cure}")
-        file = _File(self._into / f"{field}{ending}")
+        file = _File(self._into / f"{field}{ending}", _shown(name))
         self.files[field] = file
         self._part = file.held
 
@@ -245,3 +250,9 @@ class _Form:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _shown(name: str) -> str:
+    """A file's name without folders, fit for a line of text."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    return "".join(letter if letter.isprintable() else "?" for letter in last)[-_MOST_OF_A_NAME:]

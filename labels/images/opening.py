@@ -34,4 +34,4 @@ def open_image_source(path: Path) -> ImageSource:
         return TarSource(path, gzipped=True)
     if start[257:262] == b"ustar":
         return TarSource(path, gzipped=False)
-    raise ImageSourceError(f"{path.name} holds no images that can be read: give a folder, a .zip, a .tar or a .tar.gz")
+    raise ImageSourceError(f"{path.name} is no archive that can be opened: give a folder, a .zip, a .tar or a .tar.gz")

@@ -1,7 +1,9 @@
 """An audit's files: ``<data>/audits/<id>/`` with the upload, the options, what the steps leave, and the answers."""
 
+import json
 import re
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from service.audits.steps.files import aside
@@ -17,6 +19,7 @@ class AuditFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._options = path / "options.json"
+        self._called = path / "called.json"
 
     @classmethod
     def create(cls, root: Path) -> "AuditFolder":
@@ -59,6 +62,20 @@ class AuditFolder:
         """Keep what the caller chose."""
         with aside(self._options) as part:
             part.write_text(options.model_dump_json())
+
+    def save_names(self, called: Mapping[str, str]) -> None:
+        """Keep what the caller calls the uploaded files, by the names that they have here."""
+        with aside(self._called) as part:
+            part.write_text(json.dumps(called))
+
+    def in_callers_words(self, message: str) -> str:
+        """A message about an uploaded file, by the name that the caller knows it by."""
+        if self._called.exists():
+            names: dict[str, str] = json.loads(self._called.read_bytes())
+            for name, called in names.items():
+                if message.startswith(name):
+                    return called + message.removeprefix(name)
+        return message
 
     def source(self) -> Source:
         """What was uploaded, for the steps."""

@@ -101,7 +101,7 @@ class Worker:
         except _LetGoError:
             self._let_go(claim)
         except LookalikeError as error:
-            self._fail(claim, str(error))
+            self._fail(claim, AuditFolder(self._root / claim.audit_id).in_callers_words(str(error)))
         except OSError as error:
             if not AuditFolder(self._root / claim.audit_id).path.exists():
                 self._fail(claim, "the files of this audit are gone")  # unless it was removed: then nobody is told

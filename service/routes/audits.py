@@ -96,6 +96,7 @@ async def submit(request: Request, response: Response, services: UseServices, ca
         texts = {*_OTHER_FIELDS, *AuditOptions.model_fields}
         upload = await receive(request, folder.path, limit=limit, files=_FILES, texts=texts)
         options, name = _options(upload), _name(upload)
+        await run_in_threadpool(folder.save_names, upload.called)
         await run_in_threadpool(_mount, upload, folder, services.settings.datasets_dir)
         state = await run_in_threadpool(services.audits.submit, folder, options, caller.owner, name=name)
     response.headers["Location"] = f"{router.prefix}/{state.id}"

@@ -282,7 +282,7 @@ def test_files_go_where_their_names_say(server: Any, visit: Any, kit: Any, archi
 def test_folders_of_classes_need_no_label_file(server: Any, visit: Any, kit: Any, tmp_path: Path) -> None:
     """The page says that an archive of folders will do, and calls its audit by the archive's name."""
     page = visit(server)
-    expect(page.locator("#labels-kinds")).to_contain_text("with a folder for each class will do")
+    expect(page.locator("#images-kinds")).to_contain_text("With a folder for each class in it, no label file is needed")
     packed = tmp_path / "autumn.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for i, label in enumerate(["Coat", "Bag"]):

@@ -123,6 +123,20 @@ def test_an_archive_that_is_none_fails_the_audit(service: Any, kit: Any, archive
     ] == ["scored"]
 
 
+def test_errors_call_files_as_their_owner_does(service: Any, kit: Any) -> None:
+    """Whoever uploads several files is told of which one an error is, without the folders that it lay in."""
+    for labels, images, said in [
+        (("mine.CSV", b"image,name\n000.png,Coat\n"), ("my pictures.zip", kit.archive), "mine.CSV: there is no column"),
+        (
+            ("mine.csv", b"image,label\n000.png,Coat\n"),
+            ("C:\\a/my pictures.zip", b"-"),
+            "my pictures.zip is no archive",
+        ),
+    ]:
+        answer = service.http.post("/v1/audits", files={"labels": labels, "images": images})
+        assert service.ended(answer.headers["Location"])["error"].startswith(said)
+
+
 LABELS = ("labels.csv", b"image,label\n000.png,Coat\n")
 
 

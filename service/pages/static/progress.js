@@ -64,9 +64,14 @@ function showEnd(state) {
   byId("verdict").className = state.status === "failed" ? "banner bad" : "banner";
   byId("verdict").replaceChildren(
     h("strong", {}, state.status === "failed" ? "This can't be audited as it is" : "This audit was cancelled"),
-    h("span", {}, state.status === "failed" ? state.error[0].toUpperCase() + state.error.slice(1) : "Nothing came of it. Its upload is kept until it is removed."),
+    h("span", {}, state.status === "failed" ? sentence(state.error) : "Nothing came of it. Its upload is kept until it is removed."),
   );
   say(byId("aloud"), word(state));
+}
+
+/** A message with a capital letter in front, but for one that begins with a file's name. */
+function sentence(message) {
+  return /^[^\s:]*\.\w/.test(message) ? message : message[0].toUpperCase() + message.slice(1);
 }
 
 /** Take events; a browser comes back by itself after a broken connection, but not after an error from a proxy. */
