@@ -133,6 +133,7 @@ const KEYS = {
 document.addEventListener("keydown", (event) => {
   const key = command(event);
   if (key === null) return;
+  if (event.repeat && key in KEYS) return event.preventDefault(); // nobody has seen the next page yet
   const onButton = event.target.closest("button, a") && !event.target.matches(".tile");
   if (key.startsWith("Arrow") && !event.target.matches("input")) board.move(key);
   else if (key in KEYS && !(onButton && key === "Enter")) KEYS[key]();
@@ -140,7 +141,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-byId("accept").addEventListener("click", accept);
+byId("accept").addEventListener("click", ({ detail }) => detail > 1 || accept()); // a double click is one
 byId("undo").addEventListener("click", takeBack);
 byId("invert").addEventListener("click", () => board.swap());
 byId("doubt").addEventListener("click", ({ target }) => {

@@ -1,0 +1,70 @@
+"""A review decides only about what somebody saw: no page goes by under a held key, no image before it is there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture(scope="module")
+def server(start_service: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server for the tests of this module."""
+    with start_service(tmp_path_factory.mktemp("review")) as service:
+        yield service
+
+
+@pytest.fixture
+def audit(server: Any, kit: Any) -> str:
+    """The id of a finished audit of the kit."""
+    location: str = server.audit(kit.labels.read_bytes(), kit.archive)
+    return location.rpartition("/")[2]
+
+
+@pytest.fixture
+def two_pages(server: Any, kit: Any) -> str:
+    """The id of an audit of one image again and again in which 60 of a are b, more than a page of the grid has."""
+    rows = "000.png,a,0.01,0.99\n" * 60 + "000.png,a,0.99,0.01\n" * 300 + "000.png,b,0.01,0.99\n" * 300
+    files = {"labels": ("labels.csv", "image,label,prob_a,prob_b\n" + rows), "images": ("images.zip", kit.archive)}
+    answer = server.http.post("/v1/audits", files=files, data={"evidence": "reference"})
+    audit: str = server.ended(answer.headers["Location"])["id"]
+    return audit
+
+
+def decided(server: Any, audit: str) -> dict[int, str]:
+    """What stands decided, by row."""
+    page = server.http.get(f"/v1/audits/{audit}/rows", params={"decision": "any", "limit": 1000}).json()
+    return {row["row"]: row["decision"]["decision"] for row in page["rows"]}
+
+
+def grid(visit: Any, server: Any, audit: str, query: str = "?controls=off") -> Any:
+    page = visit(server, f"/audits/{audit}/review{query}")
+    page.wait_for_selector("#accept:enabled")
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+@pytest.mark.parametrize("focus", [".tile >> nth=0", "#accept"])
+def test_a_held_enter_decides_about_one_page(server: Any, visit: Any, two_pages: str, focus: str) -> None:
+    """The key goes on to repeat when the next page is there, which nobody has looked at."""
+    page = grid(visit, server, two_pages)
+    page.locator(focus).focus()
+    page.keyboard.down("Enter")
+    expect(page.locator(".tile")).to_have_count(12)
+    page.locator(focus).focus()
+    page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".tile")).to_have_count(12)
+    expect(page.locator("#done")).to_have_text("48 labels changed, 0 left as they were.")
+    assert len(decided(server, two_pages)) == 48
+
+
+def test_a_double_click_decides_about_one_page(server: Any, visit: Any, two_pages: str) -> None:
+    """Its second click is for the page that was there at the first."""
+    page = grid(visit, server, two_pages)
+    page.locator("#accept").dblclick(delay=40)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator(".tile")).to_have_count(12)
+    expect(page.locator("#done")).to_have_text("48 labels changed, 0 left as they were.")
+    assert len(decided(server, two_pages)) == 48
