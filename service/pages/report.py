@@ -18,6 +18,7 @@ ENVIRONMENT.filters["count"] = wording.count
 def report_values(folder: AuditFolder) -> dict[str, Any]:
     """What ``report_body.html`` is filled with."""
     report: dict[str, Any] = orjson.loads((folder.path / REPORT).read_bytes())
+    plan = Plan.load(folder.path)
     return {
         "report": report,
         "judged_by": wording.judged_by(report["evidence"], report["model"]),
@@ -27,6 +28,7 @@ def report_values(folder: AuditFolder) -> dict[str, Any]:
         "hard_images": wording.hard_images(report["image_dependent"], report["noise_rate"], report["evidence"]),
         "map": heat_map(report["transition"]),
         "curve": curve.curve(report["expected_precision"]),
-        "spelling": Plan.load(folder.path).spelling,
+        "spelling": plan.spelling,
+        "names_images": plan.image_column is not None,
         "curve_size": (curve.WIDTH, curve.HEIGHT),
     }

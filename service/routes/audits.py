@@ -19,6 +19,7 @@ from models.confidence_labels import ConfidenceLabels
 from service.access.caller import UseCaller
 from service.audits.confidence_labels import labels_from_report
 from service.audits.decisions import NO_NUL
+from service.audits.download_name import download_name
 from service.audits.export import ENDINGS, EXPORT_TYPES, ExportFormat, ExportLabels, export
 from service.audits.folder import AuditFolder
 from service.audits.report import Report
@@ -272,9 +273,10 @@ async def export_rows(
     `suggested` replaces the labels that are flagged, `reviewed` those that reviewers relabelled. `label-studio` makes
     tasks to review there, `fiftyone` the `samples.json` of a `FiftyOneDataset`.
     """
+    state = await run_in_threadpool(services.audits.state, audit_id)
     if format == "html":
         html = await run_in_threadpool(report_file, services.audits, services.review, audit_id)
-        disposition = f'attachment; filename="{audit_id}-report.html"'
+        disposition = f'attachment; filename="{download_name(state)}-report.html"'
         return HTMLResponse(html, headers={"Content-Disposition": disposition})
 
     def write() -> Path:
@@ -287,7 +289,8 @@ async def export_rows(
         return export(folder, format, labels, decisions, edition=edition, image_root=image_root)
 
     path = await run_in_threadpool(write)
-    return FileResponse(path, media_type=EXPORT_TYPES[format], filename=f"{audit_id}-{labels}.{ENDINGS[format]}")
+    name = f"{download_name(state)}-{labels}.{ENDINGS[format]}"
+    return FileResponse(path, media_type=EXPORT_TYPES[format], filename=name)
 
 
 def _options(upload: Upload) -> AuditOptions:

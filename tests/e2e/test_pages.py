@@ -331,6 +331,26 @@ def test_the_example_is_a_click_away(server: Any, visit: Any) -> None:
     assert (state["status"], state["total"], state["name"]) == ("succeeded", 600, "Example: 600 pictures of clothes")
 
 
+def test_every_export_can_be_saved_by_the_audits_name(server: Any, visit: Any, barriers: Any) -> None:
+    """Each entry of the menu is a file that is there, called after the audit and its day, whatever letters it has."""
+    labels = ("l.csv", "image,label,prob_a,prob_b\n" + "x,a,0.5,0.5\ny,b,0.2,0.8\n" * 20)
+    answer = server.http.post("/v1/audits", files={"labels": labels}, data={"name": 'Späte "Äpfel" / 日本'})
+    state = server.ended(answer.headers["Location"])
+    assert state["status"] == "succeeded", state["error"]
+    page = visit(server, f"/audits/{state['id']}", viewport=NARROW)
+    page.get_by_text("Export", exact=True).click()
+    links = page.locator(".menu a[href*=export]")
+    expect(links.last).to_be_in_viewport(ratio=1)
+    assert barriers(page) == []
+    files = []
+    for link in links.all():
+        saved = server.http.get(link.get_attribute("href"))
+        assert saved.status_code == 200
+        files.append(re.search('filename="(.+)"', saved.headers["Content-Disposition"])[1])
+    assert len(set(files)) == 8
+    assert all(name.startswith(f"Spate-Apfel-{state['created_at'][:10]}-") for name in files), files
+
+
 def test_a_form_of_another_site_starts_nothing(server: Any) -> None:
     """Also where nobody needs a key, no other page makes this service work."""
     answer = server.http.post("/try", headers={"Origin": "http://evil.example"})
