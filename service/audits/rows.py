@@ -38,6 +38,8 @@ class Wanted:
     suggested: str | None = None
     kind: RowKind | None = None
     flagged: bool | None = None
+    judged: bool | None = None
+    """Whether there is an answer."""
     decision: DecisionFilter | None = None
     top: int | None = None
     """Only so many of the most suspicious rows that nobody verified."""
@@ -95,6 +97,8 @@ def _matching(
         mask &= index.kind == KINDS.index(wanted.kind)
     if wanted.flagged is not None:
         mask &= index.flagged == wanted.flagged
+    if wanted.judged is not None:
+        mask &= (index.status == 0) == wanted.judged
     if wanted.top is not None:
         mask &= index.among_the_first(wanted.top)
     return mask & _with_decision(decided, wanted.decision)
@@ -104,7 +108,7 @@ def _matching_controls(
     index: RowIndex, plan: Plan, controls: Controls, wanted: Wanted, decided: NDArray[np.uint8]
 ) -> NDArray[np.bool_]:
     """Which controls look like rows that are wanted: those whose row is not suspicious any more no longer do."""
-    mask = index.flagged[controls.beside] & (wanted.flagged is not False)
+    mask = index.flagged[controls.beside] & (wanted.flagged is not False) & (wanted.judged is not False)
     if wanted.given is not None:
         mask &= controls.given == _code(plan, wanted.given)
     if wanted.suggested is not None:

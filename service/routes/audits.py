@@ -189,6 +189,7 @@ async def rows(
         Query(description="Only rows with this decision; `none`: undecided, `any`: decided."),
     ] = None,
     flagged: Annotated[bool | None, Query(description="Only rows that are flagged, or only the others.")] = None,
+    judged: Annotated[bool | None, Query(description="Only rows that were judged, or only the others.")] = None,
     top: Top = None,
     sort: Annotated[Sort, Query(description="`log_odds`: the most suspicious first; `row`: the input's order.")] = (
         "log_odds"
@@ -216,6 +217,7 @@ async def rows(
         suggested,
         kind,
         flagged,
+        judged,
         decision,
         top,
         sort=sort,

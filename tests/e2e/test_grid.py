@@ -169,3 +169,14 @@ def test_a_second_person_judges_a_sample_blindly(server: Any, visit: Any, own_au
     expect(page.locator("#done")).to_have_text("Taken back.")
     expect(page.locator("#trust-body")).to_contain_text(f"{len(drawn) - 2} of {len(drawn) - 1} rows")
     assert server.http.get(f"/v1/audits/{own_audit}/rows", params=query | {"author": "ann"}).json()["rows"] == []
+
+
+def test_a_second_look_without_a_name_asks_for_it(server: Any, visit: Any, own_audit: str) -> None:
+    """Who has given no name is asked for it where the rows would be, and with one the rows come that others decided."""
+    rows = server.http.get(f"/v1/audits/{own_audit}/rows", params={"flagged": True, "limit": 1000}).json()["rows"]
+    body = {"decisions": [{"row": row["row"], "decision": "keep"} for row in rows]}
+    assert server.http.post(f"/v1/audits/{own_audit}/decisions", json=body).is_success
+    page = visit(server, f"/audits/{own_audit}/review/one?decision=second")
+    page.locator("#empty").get_by_label("Your name").fill("bob")
+    page.keyboard.press("Enter")
+    expect(page.locator("#question b").first).to_be_visible()

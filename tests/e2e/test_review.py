@@ -243,6 +243,20 @@ def test_without_images_no_label_is_changed_blindly(server: Any, visit: Any) -> 
     assert not page.get_by_role("link", name="Grid").is_visible()
 
 
+def test_rows_that_could_not_be_judged_are_a_click_away(server: Any, visit: Any, kit: Any) -> None:
+    """The report names some of the images that were not there, in words, and leads to the rows."""
+    labels = kit.labels.read_text() + "".join(f"gone{at}.png,Coat\n" for at in range(5))
+    audit = server.audit(labels.encode(), kit.archive).rpartition("/")[2]
+    page = visit(server, f"/audits/{audit}")
+    said = page.locator(".banner").inner_text()
+    assert "gone0.png, gone1.png, gone2.png and others" in said
+    assert "_" not in said
+    page.get_by_role("link", name="Show the 5 that could not be judged").click()
+    page.wait_for_function("() => document.getElementById('file-name').textContent.includes('gone')")
+    assert "could not be judged" in page.locator("#odds").inner_text()
+    assert not page.locator("#frame").is_visible()
+
+
 def test_two_at_once_do_not_overwrite_each_other(server: Any, visit: Any, kit: Any) -> None:
     """Who decides about what another has decided in the meantime is shown that, and may still put his own over it."""
     audit = audit_of(server, kit)

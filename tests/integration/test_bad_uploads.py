@@ -70,7 +70,11 @@ def test_rows_without_a_readable_image_come_back_unjudged(service: Any, kit: Any
         "missing_image",
     ]
     warnings = service.http.get(f"{location}/report").json()["warnings"]
-    assert any("1 corrupt_image" in warning and "2 missing_image" in warning for warning in warnings)
+    [said] = [warning for warning in warnings if "could not be judged" in warning]
+    assert "1 have an image that can't be read (bad.png)" in said
+    assert "2 have no image (nowhere.png, row 4)" in said
+    unjudged = service.rows(location, judged=False, sort="row")
+    assert [row["row"] for row in unjudged] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\etc\\passwd", "C:\\x.png"])

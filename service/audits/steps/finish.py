@@ -1,8 +1,8 @@
 """The last step: the answers of all chunks as one table in the input's order, and the report."""
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,13 @@ REPORT = "report.json"
 _SEED = 0
 """Of the bootstrap behind the intervals: the same upload gets the same answer."""
 _ROW_GROUP = 100_000
+_NAMED = 3
+"""Rows that are named as examples of those that can't be judged for one reason."""
+_WHY = {
+    "unknown_label": "have a label that is no class",
+    "missing_image": "have no image",
+    "corrupt_image": "have an image that can't be read",
+}
 
 
 def finish(
@@ -38,12 +45,15 @@ def finish(
     """Write ``rows.parquet`` and then ``report.json`` into the folder ``answers``, each by rename."""
     fitted = Fit.load(folder, plan, classifier, revision)
     status: Counter[str] = Counter()
+    examples: dict[str, list[str]] = defaultdict(list)
     tally = None
     p_wrong, outliers = [], 0
     for chunk in range(len(plan.chunks)):
         inferred, (scored, summed) = Inferred.of(folder, chunk), Scored.load(folder, chunk, revision)
         tally = summed if tally is None else tally + summed
         status.update(STATUS[code] for code in inferred.status.tolist())
+        if inferred.status.any():
+            _remember(examples, inferred, plan.labels(folder, chunk)["image"], chunk * plan.chunk_rows)
         p_wrong.append(scored.p_wrong[~scored.trusted])
         outliers += int(inferred.outlier.sum())
     with aside(answers / ROWS) as part:
@@ -66,7 +76,7 @@ def finish(
     report["model"] = None
     if classifier is not None and plan.basis != "columns":
         report["model"] = {"name": classifier.manifest.name, "version": classifier.manifest.version}
-    report["warnings"] = [*_warnings(status, fitted), *plan.warnings, *summary.warnings]
+    report["warnings"] = [*_warnings(status, examples, fitted), *plan.warnings, *summary.warnings]
     with aside(answers / REPORT) as part:
         part.write_text(json.dumps(report, indent=1) + "\n")
 
@@ -120,11 +130,22 @@ def _table(plan: Plan, table: pl.DataFrame, inferred: Inferred, scored: Scored, 
     return table.rename(renames(answers.keys(), table.columns)).with_columns(**answers)
 
 
-def _warnings(status: Counter[str], fitted: Fit) -> Iterator[str]:
+def _remember(examples: dict[str, list[str]], inferred: Inferred, images: pl.Series, first: int) -> None:
+    """Keep the first few rows of each status in which a row can't be judged, by image or by number from 1."""
+    for place in np.flatnonzero(inferred.status).tolist():
+        kept = examples[STATUS[inferred.status[place]]]
+        if len(kept) < _NAMED:
+            kept.append(images[place] or f"row {first + place + 1}")
+
+
+def _warnings(status: Counter[str], examples: Mapping[str, Sequence[str]], fitted: Fit) -> Iterator[str]:
     unjudged = {name: count for name, count in status.items() if name != "scored" and count}
     if unjudged:
-        counts = ", ".join(f"{count} {name}" for name, count in sorted(unjudged.items()))
-        yield f"{sum(unjudged.values())} rows could not be judged: {counts}"
+        why = "; ".join(
+            f"{count} {_WHY[name]} ({', '.join(examples[name])}{' and others' if count > len(examples[name]) else ''})"
+            for name, count in sorted(unjudged.items())
+        )
+        yield f"{sum(unjudged.values())} rows could not be judged: {why}"
     if fitted.seen_in_training:
         yield (
             f"{fitted.seen_in_training} of {status['scored']} images are among those the model was trained on: "

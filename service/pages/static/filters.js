@@ -30,6 +30,7 @@ export function rows(cursor, limit, changed = {}) {
   } else {
     if (decision) query.set("decision", decision);
     if (flagged === "true") query.set("flagged", "true");
+    if (flagged === "unjudged") query.set("judged", "false");
     if (withControls) query.set("controls", "true");
   }
   return ask(`${base}/rows?columns=answers&cursor=${cursor}&limit=${limit}&${query}`);
@@ -44,6 +45,12 @@ export const decisionShown = (row) => (isSecondLook ? null : row.decision);
 export function author() {
   const name = about.named ? "" : localStorage.getItem("lookalike-author");
   return name ? { author: name } : {};
+}
+
+/** Decide under a name from now on. */
+export function callOneself(name) {
+  localStorage.setItem("lookalike-author", name.trim());
+  if (isSecondLook) location.reload(); // what others decided is what is not one's own
 }
 
 const LETTERS = "lookalike-letters";
@@ -74,14 +81,13 @@ function listen() {
   form.addEventListener("change", ({ target }) => {
     if (target.name) location.assign(location.pathname + search({ [target.name]: target.value }));
     else if (target.id === "f-letters") localStorage.setItem(LETTERS, target.checked ? "on" : "off");
-    else {
-      localStorage.setItem("lookalike-author", target.value.trim());
-      if (isSecondLook) location.reload(); // what others decided is what is not one's own
-    }
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   const name = byId("f-author");
-  if (name) name.value = localStorage.getItem("lookalike-author") ?? "";
+  if (name) {
+    name.value = localStorage.getItem("lookalike-author") ?? "";
+    name.addEventListener("change", () => callOneself(name.value));
+  }
   byId("f-letters").checked = lettersAreKeys();
   for (const link of ["to-grid", "to-one"]) byId(link).href += search();
 }

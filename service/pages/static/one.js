@@ -49,7 +49,7 @@ async function show(index) {
   byId("one").hidden = !row;
   byId("empty").hidden = true;
   if (!row) return nothingLeft();
-  const pictured = row.pictured && about.pictured;
+  const pictured = row.pictured && about.pictured && !["missing_image", "corrupt_image"].includes(row.status);
   byId("frame").hidden = !pictured;
   if (pictured) byId("picture").src = picture(row.row, LARGE);
   byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));

@@ -1,7 +1,7 @@
 // What both ways to review show and do: messages, keys, what the review is worth, and that nothing is left of it.
 import { ask } from "./api.js";
 import { byId, h, say } from "./dom.js";
-import { about, author, base, isSecondLook, lettersAreKeys } from "./filters.js";
+import { about, author, base, callOneself, isSecondLook, lettersAreKeys } from "./filters.js";
 import { trustFacts } from "./trust.js";
 
 /** Small pictures are enlarged with their pixels in view, not blurred. */
@@ -41,12 +41,21 @@ export function command(event) {
 
 function whatNow() {
   if (!isSecondLook) return "Export the labels as you reviewed them, or look at all rows with the filter above.";
-  if (about.named || author().author) return "One in ten of the labels that others decided about comes here. There is none that you have not judged.";
-  return "Say who you are, under “Filter and sort”: what comes here are labels that others decided about.";
+  return "One in ten of the labels that others decided about comes here. There is none that you have not judged.";
+}
+
+/** Ask for the name without which there are no others. */
+function whoAreYou() {
+  const name = h("input", { id: "who", maxlength: 100, autocomplete: "name", required: true });
+  const form = h("form", { class: "row who" }, h("label", { for: "who" }, "Your name"), name, h("button", { class: "button primary" }, "Begin"));
+  form.addEventListener("submit", (event) => { event.preventDefault(); callOneself(name.value); });
+  byId("empty").replaceChildren(h("strong", {}, "Who are you?"), h("p", {}, "What comes here are labels that others decided about."), form);
+  byId("empty").hidden = false;
 }
 
 /** Say that nothing is left, and what to do now. */
 export function nothingLeft() {
+  if (isSecondLook && !about.named && !author().author) return whoAreYou();
   byId("empty").replaceChildren(
     h("strong", {}, "Nothing is left here"), h("p", {}, whatNow()),
     h("p", {}, h("a", { class: "button", href: `${base}/export?labels=reviewed&format=csv` }, "Export the reviewed labels")));
