@@ -348,6 +348,11 @@ def test_every_export_can_be_saved_by_the_audits_name(server: Any, visit: Any, b
         assert saved.status_code == 200
         files.append(re.search('filename="(.+)"', saved.headers["Content-Disposition"])[1])
     assert len(set(files)) == 8
+    labels = ("l.csv", labels[1].replace("image,", "number,"))
+    without_images = server.http.post("/v1/audits", files={"labels": labels}).headers["Location"]
+    assert server.ended(without_images)["status"] == "succeeded"
+    page.goto(f"/audits/{without_images.rpartition('/')[2]}")
+    expect(page.locator(".menu a[href*=export]")).to_have_count(6)
     assert all(name.startswith(f"Spate-Apfel-{state['created_at'][:10]}-") for name in files), files
 
 

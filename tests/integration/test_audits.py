@@ -214,3 +214,11 @@ def test_audits_are_listed_by_the_page(service: Any) -> None:
     for wrong in ({"limit": 0}, {"limit": 1001}, {"cursor": "x"}, {"cursor": "9" * 17 + "-" + ids[0]}, {"cursor": ""}):
         answer = service.http.get("/v1/audits", params=wrong)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_labels_that_the_model_does_not_know_are_named(service: Any, kit: Any) -> None:
+    """Where one label written otherwise keeps the model from judging, a person reads which it is."""
+    labels = kit.labels.read_text().replace("T-shirt/top", "T-shirt-top")
+    report = service.http.get(f"{service.audit(labels, kit.archive)}/report").json()
+    assert report["evidence"] == "cross_validated"
+    assert any("does not know all classes of this file (not 'T-shirt-top')" in each for each in report["warnings"])

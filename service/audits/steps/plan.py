@@ -164,7 +164,7 @@ def _basis(file: LabelFile, source: Source, classifier: Classifier | None) -> tu
             f"labels that stand on at least {FEWEST_ROWS_OF_A_CLASS} rows: {len(own)}; cross-validation needs "
             f"between 2 and {MOST_CLASSES} such labels"
         )
-    return "embedding", own, [] if wanted == "cross_validated" else [_why_not_by_the_model(classifier)]
+    return "embedding", own, [] if wanted == "cross_validated" else [_why_not_by_the_model(classifier, own)]
 
 
 def _no_image_column(file: LabelFile) -> str:
@@ -181,13 +181,14 @@ def _rows_unknown_to(known: Sequence[str], counts: Counter[str], own: Sequence[s
     return sum(counts[label] for label in own if label not in known)
 
 
-def _why_not_by_the_model(classifier: Classifier) -> str:
+def _why_not_by_the_model(classifier: Classifier, own: Sequence[str]) -> str:
     name = _name(classifier)
     if not classifier.manifest.classes:
         return f"{name} knows no classes: the labels are judged by a probe on its embedding, cross-validated on them"
+    unknown = listed([repr(label[:80]) for label in own if label not in classifier.manifest.classes])
     return (
-        f"{name} does not know the classes of this file: they are judged by a probe on its embedding, cross-validated "
-        "on these very labels; an encoder trained on much more may judge better"
+        f"{name} does not know all classes of this file (not {unknown}): they are judged by a probe on its embedding, "
+        "cross-validated on these very labels; an encoder trained on much more may judge better"
     )
 
 
