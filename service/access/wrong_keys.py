@@ -28,6 +28,7 @@ def address(scope: Scope) -> str:
     if ":" not in host:
         return host
     try:
-        return IPv6Address(host).packed[:8].hex()
+        network = IPv6Address(host)
+        return str(network.ipv4_mapped or network.packed[:8].hex())
     except ValueError:
         return host

@@ -27,13 +27,14 @@ class PictureNotFoundError(LookalikeError):
 
 
 class Pictures:
-    """Gives out pictures from several threads; ``close`` releases the files."""
+    """Gives out pictures; ``close`` releases the files."""
 
     def __init__(self, *, max_pixels: int) -> None:
         self._max_pixels = max_pixels
         self._open: OrderedDict[Path, ImageSource] = OrderedDict()
         self._lock = threading.Lock()
-        self._drawers = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="pictures")
+        self.drawers = ThreadPoolExecutor(_DRAWERS, thread_name_prefix="pictures")
+        """The threads that pictures are to be asked for in: so many at once fit into memory."""
 
     def png(self, folder: AuditFolder, row: int, size: int | None) -> bytes:
         """Return the picture of a row, no side longer than ``size``.
@@ -49,7 +50,7 @@ class Pictures:
         if images is None or not name:
             raise PictureNotFoundError(f"row {row} has no image")
         try:
-            return self._drawers.submit(self._drawn, images, name, size).result()
+            return self._drawn(images, name, size)
         except MissingImageError as error:
             raise PictureNotFoundError(f"row {row}: {error}") from error
 
@@ -61,7 +62,7 @@ class Pictures:
 
     def close(self) -> None:
         """Close all."""
-        self._drawers.shutdown()
+        self.drawers.shutdown()
         with self._lock:
             while self._open:
                 self._open.popitem()[1].close()

@@ -19,7 +19,7 @@ from service.audits.row_evidence import RowEvidence, row_evidence
 from service.audits.row_index import RowIndex
 from service.audits.rows import Wanted, read_page
 from service.audits.second_look import second_look
-from service.audits.steps.finish import REPORT
+from service.audits.steps.finish import REPORT, answered_revision
 from service.audits.steps.given import decided_labels
 from service.audits.steps.plan import Plan
 from service.inference.loaded_models import LoadedModels
@@ -42,7 +42,8 @@ class Review:
         rows = Plan.load(folder.path).rows + (0 if mixed_in is None else len(mixed_in.row))
         codes = self._decided.codes(audit_id, rows)
         if wanted.second_look:
-            codes = second_look(codes, self._decisions.decided_by(audit_id, wanted.author), audit_id)
+            own, taken_in = self._decisions.decided_by(audit_id, wanted.author), _taken_in(folder)
+            codes = second_look(codes, own, taken_in, audit_id)
             wanted = replace(wanted, decision=wanted.decision or "any")
 
         def look_up(numbers: Sequence[int]) -> Mapping[int, Decision]:
@@ -69,7 +70,7 @@ class Review:
             classifier = self._models.get(name, version).classifier if name else None
         except ModelNotFoundError:
             classifier = None
-        return row_evidence(folder, row, controls, classifier, state.revision, count=count)
+        return row_evidence(folder, row, controls, classifier, count=count)
 
     def picture(self, audit_id: str, row: int, size: int | None) -> bytes:
         """Draw the picture of a row; see ``Pictures.png``."""
@@ -80,7 +81,7 @@ class Review:
 
     def trust(self, audit_id: str, ahead: int) -> ReviewTrust:
         """Sum up how far the review is and what it is worth; the outlook is on ``ahead`` rows, and on all."""
-        folder, state = self._audits.finished(audit_id), self._audits.state(audit_id)
+        folder = self._audits.finished(audit_id)
         plan, controls = Plan.load(folder.path), drawn_controls(folder)
         return review_trust(
             RowIndex.of(folder),
@@ -88,7 +89,7 @@ class Review:
             controls,
             self._decided.codes(audit_id, plan.rows + len(controls.row)),
             self._decisions.authored(audit_id),
-            decided_labels(folder.path, state.revision),
+            _taken_in(folder),
             _reported(folder),
             ahead,
         )
@@ -117,6 +118,11 @@ class Review:
         """All decisions about a row, oldest first."""
         self._audits.state(audit_id)
         return self._decisions.history(audit_id, row)
+
+
+def _taken_in(folder: AuditFolder) -> dict[int, int]:
+    """The rows whose decisions the answers were scored with, each with its class index."""
+    return decided_labels(folder.path, answered_revision(folder.path))
 
 
 def _reported(folder: AuditFolder) -> Interval:

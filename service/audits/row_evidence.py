@@ -14,7 +14,8 @@ from models.groups import SimilarityGroups
 from service.audits.examples import nearest_examples
 from service.audits.folder import AuditFolder
 from service.audits.row_index import RowIndex
-from service.audits.steps.fit import Fit, fit_file
+from service.audits.steps.finish import answered_revision
+from service.audits.steps.fit import Fit
 from service.audits.steps.infer import Inferred
 from service.audits.steps.plan import Plan
 from service.inference.classifier import Classifier
@@ -61,7 +62,6 @@ def row_evidence(
     row: int,
     controls: Controls,
     classifier: Classifier | None,
-    revision: int,
     *,
     count: int,
 ) -> RowEvidence:
@@ -94,7 +94,7 @@ def row_evidence(
     }
     if plan.basis == "model" and classifier is None:  # it isn't served any more
         return evidence
-    fitted = Fit.load(folder.path, plan, classifier, _latest(folder, revision))
+    fitted = Fit.load(folder.path, plan, classifier, answered_revision(folder.path))
     seen = _distribution(folder, plan, fitted, at)
     if seen is not None:
         if exchanged:
@@ -116,11 +116,6 @@ def _columns(folder: AuditFolder, plan: Plan, row: int) -> dict[str, str]:
     }
     names = [name for name in shown if not name.startswith(PREFIX)]
     return {name: shown[name] for name in names[:_MOST_COLUMNS]}
-
-
-def _latest(folder: AuditFolder, revision: int) -> int:
-    """The revision that the answers are of: while a new one is fitted, the one before."""
-    return max(each for each in range(revision + 1) if fit_file(folder.path, each).exists())
 
 
 def _distribution(folder: AuditFolder, plan: Plan, fitted: Fit, row: int) -> NDArray[np.float64] | None:

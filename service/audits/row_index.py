@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from service.audits.folder import AuditFolder
 from service.audits.row_answers import RowKind
 from service.audits.steps.files import put_folder, scan_table
-from service.audits.steps.finish import ROWS
+from service.audits.steps.finish import ROWS, answered_revision
+from service.audits.steps.given import GivenLabels
 from service.audits.steps.infer import STATUS
 from service.audits.steps.plan import Plan
 
@@ -37,16 +38,17 @@ class RowIndex:
     """N rows in the input's order; numbers are NaN, and classes -1, where a row was not scored."""
 
     given: NDArray[np.int32]
-    """``[N]``, index of the given label in the plan's ``spelling``; -1: it is no class."""
+    """``[N]``, index of the file's label in the plan's ``spelling``; -1: it is no class."""
     suggested: NDArray[np.int32]
-    """``[N]``, index of the suggestion."""
+    """``[N]``, index of the suggestion: where a reviewer corrected the label before the rows were scored again, of that
+    correction."""
     status: NDArray[np.uint8]
     """``[N]``, an index into ``STATUS``."""
     kind: NDArray[np.uint8]
     """``[N]``, an index into ``KINDS``, or ``NONE``."""
     flagged: NDArray[np.bool_]
     trusted: NDArray[np.bool_]
-    """``[N]``: the label file calls the label verified."""
+    """``[N]``: the label file calls the label verified, or a reviewer decided it before the rows were scored again."""
     pictured: NDArray[np.bool_]
     """``[N]``: the row names an image."""
     names: NDArray[np.uint8]
@@ -106,17 +108,20 @@ def _columns(folder: AuditFolder) -> dict[str, NDArray[Any]]:
     rows = scan_table(folder.path / ROWS).select(_ANSWERS).collect()
     labels = plan.labels(folder.path)
     names = labels["image"].fill_null("")
+    judged = GivenLabels.load(folder.path, plan, answered_revision(folder.path))
+    suggested = _coded(rows["suggested_label"], plan.spelling, -1).cast(pl.Int32).to_numpy()
+    given = labels["given"].to_numpy()
     log_odds = rows["log_odds"].fill_null(float("nan")).to_numpy()
     order = np.argsort(-log_odds, kind="stable").astype(np.int32)  # NaN comes last
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order), dtype=np.int32)
     return {
-        "given": labels["given"].to_numpy(),
-        "suggested": _coded(rows["suggested_label"], plan.spelling, -1).cast(pl.Int32).to_numpy(),
+        "given": given,
+        "suggested": np.where(judged.given == given, suggested, judged.given).astype(np.int32),
         "status": _coded(rows["status"], STATUS, NONE).cast(pl.UInt8).to_numpy(),
         "kind": _coded(rows["kind"], KINDS, NONE).cast(pl.UInt8).to_numpy(),
         "flagged": rows["flagged"].fill_null(value=False).to_numpy(),
-        "trusted": labels["trusted"].to_numpy(),
+        "trusted": judged.trusted,
         "pictured": labels["image"].is_not_null().to_numpy(),
         "names": np.frombuffer(names.str.join("").item().encode(), dtype=np.uint8),
         "name_ends": names.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy(),

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from service.audits.audits import AuditNotFinishedError
 from service.pages.rendering import page
 from service.pages.report import report_values
 from service.routes.parameters import AuditId
@@ -13,9 +14,13 @@ router = APIRouter(prefix="/audits", include_in_schema=False)
 
 @router.get("/{audit_id}")
 async def audit(request: Request, audit_id: AuditId, services: UseServices) -> Response:
-    """Show where an audit stands, or what came of it."""
+    """Show where an audit stands, or what came of it; answers outlive a second scoring that comes to nothing."""
     state = await run_in_threadpool(services.audits.state, audit_id)
-    if state.status == "succeeded":
-        values = await run_in_threadpool(report_values, services.audits.finished(audit_id))
-        return page(request, "report.html", audit=state, **values)
-    return page(request, "progress.html", audit=state)
+    try:
+        folder = await run_in_threadpool(services.audits.finished, audit_id)
+    except AuditNotFinishedError:
+        folder = None
+    if folder is None or state.status in {"queued", "running"}:
+        return page(request, "progress.html", audit=state, answered=folder is not None)
+    values = await run_in_threadpool(report_values, folder)
+    return page(request, "report.html", audit=state, **values)

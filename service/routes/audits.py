@@ -51,7 +51,11 @@ _OTHER_FIELDS = ("dataset", "name")
 MOST_OF_A_NAME = 200
 _LOOK_EVERY_SECONDS = 0.5
 _RETRY_MILLISECONDS = 2000
-_PICTURE_HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+_PICTURE_HEADERS = {
+    "Cache-Control": "private, max-age=3600",
+    "Vary": "Cookie, Authorization",  # who signed out doesn't find them in the browser's cache
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @router.post(
@@ -249,7 +253,8 @@ async def picture(
     if_none_match: Annotated[str | None, Header(description="The `ETag` of a picture that the client has.")] = None,
 ) -> Response:
     """The picture of a row, as PNG."""
-    png = await run_in_threadpool(services.review.picture, audit_id, row, size)
+    drawers = services.audits.pictures.drawers  # not the threads for all: those who wait would keep them from others
+    png = await asyncio.get_running_loop().run_in_executor(drawers, services.review.picture, audit_id, row, size)
     headers = {"ETag": f'"{sha256(png).hexdigest()[:32]}"', **_PICTURE_HEADERS}
     if headers["ETag"] in (if_none_match or ""):
         return Response(status_code=304, headers=headers)

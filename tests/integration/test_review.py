@@ -1,6 +1,7 @@
 """A review over HTTP: pages by pair, blind controls, evidence, agreement and what is left."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -251,3 +252,36 @@ def test_evidence_of_no_row_is_refused(service: Any, untouched: str) -> None:
     """A row that there is not has no evidence."""
     answer = service.http.get(f"{untouched}/rows/600/evidence")
     assert (answer.status_code, answer.json()["code"]) == (404, "row_not_found")
+
+
+def test_what_was_scored_again_keeps_its_correction(service: Any, audited: str) -> None:
+    """After scoring again a corrected row suggests its correction, and nobody looks at it a second time."""
+    rows = all_rows(service, audited, columns="answers")[:100]
+    many = [
+        {"row": row["row"], "decision": "relabel", "label": row["suggested_label"], "author": "ann"} for row in rows
+    ]
+    assert service.http.post(f"{audited}/decisions", json={"decisions": many}).status_code == 200
+    look = {"second_look": True, "author": "bob", "columns": "answers"}
+    assert all_rows(service, audited, **look)
+    assert service.http.post(f"{audited}/rescore").status_code == 202
+    assert service.ended(audited)["status"] == "succeeded"
+    corrected = {each["row"]: each["label"] for each in many}
+    after = {row["row"]: row for row in all_rows(service, audited, columns="answers", decision="relabel")}
+    assert {row: after[row]["suggested_label"] for row in corrected} == corrected
+    assert [after[row["row"]]["given_label"] for row in rows] == [row["given_label"] for row in rows]
+    assert all_rows(service, audited, **look) == []
+
+
+def test_answers_outlive_a_second_scoring_that_is_cancelled(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """Who cancels `Score again` keeps the report, which says that the answers are those of before."""
+    with start_service(tmp_path) as service:
+        audited = service.audit(kit.labels.read_bytes(), kit.archive)
+    with start_service(tmp_path, worker="off") as service:
+        decide(service, audited, 0, decision="keep")
+        assert service.http.post(f"{audited}/rescore").status_code == 202
+        page = audited.replace("/v1", "")
+        assert "answers of before" in service.http.get(page, headers={"Accept": "text/html"}).text
+        assert service.http.post(f"{audited}/cancel").status_code == 200
+        report = service.http.get(page, headers={"Accept": "text/html"}).text
+        assert "Scoring again was cancelled" in report
+        assert 'id="report"' in report

@@ -26,6 +26,8 @@ from service.inference.classifier import Classifier
 
 ROWS = "rows.parquet"
 REPORT = "report.json"
+_REVISION = "lookalike.revision"
+"""Among the metadata of ``rows.parquet``."""
 
 _SEED = 0
 """Of the bootstrap behind the intervals: the same upload gets the same answer."""
@@ -100,8 +102,18 @@ def _write_rows(path: Path, folder: Path, plan: Plan, options: AuditOptions, rev
         yield from source
 
     register_io_source(batches, schema=first.schema).sink_parquet(
-        path, row_group_size=_ROW_GROUP, maintain_order=True, engine="streaming"
+        path,
+        row_group_size=_ROW_GROUP,
+        maintain_order=True,
+        engine="streaming",
+        metadata={_REVISION: str(revision)},
     )
+
+
+def answered_revision(folder: Path) -> int:
+    """The revision that the answers of a finished audit are of: while a new one is worked on, the one before."""
+    with (folder / ROWS).open("rb") as file:
+        return int(pl.read_parquet_metadata(file).get(_REVISION, 0))
 
 
 def _table(plan: Plan, table: pl.DataFrame, inferred: Inferred, scored: Scored, options: AuditOptions) -> pl.DataFrame:

@@ -29,7 +29,7 @@ function show(state) {
   audit = state;
   heard = Date.now();
   lost("");
-  if (state.status === "succeeded") return location.reload();
+  if (state.status === "succeeded" || (isOver(state) && "answered" in byId("ended").dataset)) return location.reload();
   say(byId("word"), word(state));
   byId("word").className = look(state);
   byId("work").hidden = isOver(state);
