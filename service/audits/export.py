@@ -50,10 +50,12 @@ def export(
     labels: ExportLabels,
     decisions: Mapping[int, Decision],
     *,
-    edition: str,
+    decided: int = 0,
     image_root: str = LOCAL_FILES,
 ) -> Path:
-    """Write all rows in the input's order into the audit's folder, once for each ``edition``, and return the file.
+    """Write all rows in the input's order into the audit's folder, once for what the rows are, and return the file.
+
+    ``decided`` grows with the decisions: what has come of them since is written anew.
 
     ``suggested`` puts the suggestion into the label column of flagged rows and what it said into ``original_label``.
     ``reviewed`` does so with the reviewers' labels and sets ``trusted`` on the rows that they kept or relabelled: an
@@ -62,6 +64,8 @@ def export(
     for a formula is preceded by an apostrophe; the other formats leave every cell as it is. ``label-studio`` and
     ``fiftyone`` are for tools that show the images; ``image_root`` is what comes before a name in Label Studio's URLs.
     """
+    # Known before the rows are read: where others take their place meanwhile, the file is just written once more.
+    edition = f"{(folder.path / ROWS).stat().st_mtime_ns}-{decided}"
     if form == "label-studio":
         edition += f"-{sha256(image_root.encode()).hexdigest()[:16]}"
     path = folder.path / f"export-{labels}-{edition}-.{ENDINGS[form]}"

@@ -288,12 +288,11 @@ async def export_rows(
 
     def write() -> Path:
         folder = services.audits.finished(audit_id)
-        edition = str(services.audits.state(audit_id).revision)
         if labels != "reviewed":
-            return export(folder, format, labels, {}, edition=edition, image_root=image_root)
-        edition += f"-{services.audits.decisions.last(audit_id)}"
+            return export(folder, format, labels, {}, image_root=image_root)
+        decided = services.audits.decisions.last(audit_id)
         decisions = services.audits.decisions.verdicts(audit_id, Plan.load(folder.path).rows)
-        return export(folder, format, labels, decisions, edition=edition, image_root=image_root)
+        return export(folder, format, labels, decisions, decided=decided, image_root=image_root)
 
     path = await run_in_threadpool(write)
     name = f"{download_name(state)}-{labels}.{ENDINGS[format]}"

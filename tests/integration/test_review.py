@@ -285,3 +285,20 @@ def test_answers_outlive_a_second_scoring_that_is_cancelled(start_service: Any, 
         report = service.http.get(page, headers={"Accept": "text/html"}).text
         assert "Scoring again was cancelled" in report
         assert 'id="report"' in report
+
+
+def test_an_export_taken_while_scoring_again_is_not_kept(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """What is exported before the new answers are there is of the old ones; afterwards the same export has the new."""
+    with start_service(tmp_path) as service:
+        audited = service.audit(kit.labels.read_bytes(), kit.archive)
+    with start_service(tmp_path, worker="off") as service:
+        for row in all_rows(service, audited, columns="answers", flagged=True)[:5]:
+            decide(service, audited, row["row"], decision="keep")
+        assert service.http.post(f"{audited}/rescore").status_code == 202
+        early = service.exported(audited, "csv", "suggested")
+    with start_service(tmp_path) as service:
+        assert service.ended(audited)["status"] == "succeeded"
+        columns, rows = service.exported(audited, "csv", "suggested")
+        flagged = sum(row[columns.index("flagged")] == "true" for row in rows)
+        assert flagged == get(service, f"{audited}/report")["flagged"]
+        assert (columns, rows) != early
