@@ -162,6 +162,7 @@ def test_a_second_person_judges_a_sample_blindly(server: Any, visit: Any, own_au
     assert 3 < len(drawn) < 30
     for number in range(len(drawn)):
         expect(page.locator("#where")).to_have_text(f"Image {number + 1}")  # and not what ann said
+        expect(page.locator("#picture")).to_be_visible()
         page.keyboard.press("k" if number else "t")
     expect(page.locator("#empty")).to_contain_text("There is none that you have not judged")
     expect(page.locator("#trust-body")).to_contain_text(f"{len(drawn) - 1} of {len(drawn)} rows that several people")

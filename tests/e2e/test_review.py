@@ -129,6 +129,7 @@ def test_a_review_comes_out_as_it_was_decided(server: Any, visit: Any, kit: Any)
         page.wait_for_function(
             "row => document.getElementById('picture').src.includes(`/rows/${row}/`)", arg=queued["row"]
         )
+        page.locator("#picture").wait_for()
         key, verdict = [
             ("k", ("keep", None)),
             ("t", ("relabel", queued["suggested_label"])),
@@ -263,6 +264,7 @@ def test_two_at_once_do_not_overwrite_each_other(server: Any, visit: Any, kit: A
     ann, bob = (visit(server, f"/audits/{audit}/review/one?controls=off") for _ in range(2))
     for page in (ann, bob):
         page.wait_for_selector("#question b")
+        page.locator("#picture").wait_for()
     row = int(ann.locator("#picture").get_attribute("src").split("/rows/")[1].split("/")[0])
     with ann.expect_response("**/decisions"):
         ann.keyboard.press("k")

@@ -1,5 +1,6 @@
 """A review decides only about what somebody saw: no page goes by under a held key, no image before it is there."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,3 +69,26 @@ def test_a_double_click_decides_about_one_page(server: Any, visit: Any, two_page
     expect(page.locator(".tile")).to_have_count(12)
     expect(page.locator("#done")).to_have_text("48 labels changed, 0 left as they were.")
     assert len(decided(server, two_pages)) == 48
+
+
+def test_a_picture_is_never_that_of_the_last_question(server: Any, visit: Any, audit: str) -> None:
+    """While the next picture is on its way the last one is hidden, and no key decides about what is not to be seen."""
+    page = visit(server, f"/audits/{audit}/review/one?controls=off")
+    held: list[Any] = []
+    expect(page.locator("#picture")).to_be_visible()
+    page.route(re.compile(r"/image\?size=640"), lambda route: [held.append(route)])
+    row = page.evaluate("document.getElementById('picture').src")
+    for _ in range(20):  # further than pictures are fetched ahead
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.getElementById('picture').src") != row
+    expect(page.locator("#where")).to_have_text("Image 21")
+    expect(page.locator("#picture")).to_be_hidden()
+    for key in "ktu":
+        page.keyboard.press(key)
+    expect(page.locator("#where")).to_have_text("Image 21")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#picture")).to_be_visible()
+    page.keyboard.press("k")
+    expect(page.locator("#done")).to_contain_text("saved")
+    assert list(decided(server, audit).values()) == ["keep"]

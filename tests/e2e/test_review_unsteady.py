@@ -66,6 +66,7 @@ class Held:
 def one_by_one(visit: Any, server: Any, audit: str, **window: Any) -> Any:
     page = visit(server, f"/audits/{audit}/review/one?controls=off", **window)
     page.wait_for_selector("#question b")
+    expect(page.locator("#picture")).to_be_visible()
     return page
 
 
@@ -81,6 +82,7 @@ def test_undo_takes_back_what_is_still_being_saved(server: Any, visit: Any, audi
     page.keyboard.press("k")
     expect(page.locator("#done")).to_contain_text("keep, saved")
     [first] = decided(server, audit)
+    expect(page.locator("#picture")).to_be_visible()
     held = Held(page, "**/decisions")
     page.keyboard.press("t")
     page.keyboard.press("z")
@@ -228,6 +230,7 @@ def test_with_keys_a_decision_bears_the_name_of_the_key(
         page.get_by_label("Key").fill(secret)
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_selector("#question b")
+        expect(page.locator("#picture")).to_be_visible()
         assert page.locator("#f-author").count() == 0
         page.keyboard.press("k")
         expect(page.locator("#done")).to_contain_text("keep, saved")

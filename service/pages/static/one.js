@@ -15,6 +15,7 @@ const images = new Map();
 let cursor = "0";
 let loading = null;
 let at = 0;
+let seen = false; // whether the picture of the row is there, or none will come: before that nothing is decided
 
 function more() {
   loading ??= rows(cursor, LIMIT).then((page) => {
@@ -42,8 +43,15 @@ function evidenceOf(row) {
   return evidence.get(row.row);
 }
 
+/** Show the picture, or hide the last one until that of the row is there. */
+function see(is) {
+  seen = is;
+  byId("picture").classList.toggle("coming", !is);
+}
+
 async function show(index) {
   at = index;
+  see(false);
   while (at >= queue.length && cursor !== null) await more();
   const row = queue[at];
   byId("one").hidden = !row;
@@ -52,6 +60,7 @@ async function show(index) {
   const pictured = row.pictured && about.pictured && !["missing_image", "corrupt_image"].includes(row.status);
   byId("frame").hidden = !pictured;
   if (pictured) byId("picture").src = picture(row.row, LARGE);
+  else see(true);
   byId("question").replaceChildren("Labelled ", h("b", {}, row.given_label ?? "no class"), ...(row.suggested_label ? [". Rather ", h("b", { class: "suggested" }, row.suggested_label), "?"] : []));
   byId("picture").alt = `Labelled ${row.given_label}`;
   const before = decisionShown(row);
@@ -107,7 +116,7 @@ const go = (index) => show(index).catch((error) => message("bad", error.message,
 
 function judge(verdict) {
   const row = queue[at];
-  if (!row) return;
+  if (!row || !seen) return;
   save(row, verdict, at);
   go(at + 1);
 }
@@ -160,7 +169,8 @@ byId("other-form").addEventListener("submit", (event) => {
   judge(label === queue[at].given_label ? { decision: "keep" } : { decision: "relabel", label });
 });
 byId("other").addEventListener("input", ({ target }) => target.removeAttribute("aria-invalid"));
-byId("picture").addEventListener("load", sharpen);
+byId("picture").addEventListener("load", (event) => { sharpen(event); see(true); });
+byId("picture").addEventListener("error", () => see(true)); // its text says that it is missing
 if (filters.top) say(byId("title"), `Review the first ${Number(filters.top).toLocaleString("en")}`);
 byId("to-grid").href = `${location.pathname.replace(/\/one$/, "")}${search()}`;
 
