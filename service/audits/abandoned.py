@@ -14,10 +14,15 @@ def remove_abandoned(root: Path, before: float) -> list[str]:
 
     What was submitted stays, even where no ledger knows it: the ledger may be that of another database.
     """
-    abandoned = [path for path in root.glob("*") if _is_unsubmitted(path) and _last_written(path) < before]
-    for path in abandoned:
+    gone = abandoned(root, before)
+    for path in gone:
         shutil.rmtree(path, ignore_errors=True)
-    return sorted(path.name for path in abandoned)
+    return sorted(path.name for path in gone)
+
+
+def abandoned(root: Path, before: float) -> list[Path]:
+    """Find the folders of uploads that were last written before that time and never submitted."""
+    return [path for path in root.glob("*") if _is_unsubmitted(path) and _last_written(path) < before]
 
 
 def _is_unsubmitted(path: Path) -> bool:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import Literal, Protocol
 
+from service.audits.abandoned import ABANDONED_SECONDS, abandoned
 from service.jobs.ledger import Ledger
 from service.jobs.worker import new_name
 from service.settings import Settings
@@ -54,7 +55,7 @@ class NoRunner:
 
 
 class LocalRunner:
-    """A worker process beside the server: started with the first audit, started again when it dies.
+    """A worker process beside the server: started as soon as it has anything to do, started again when it dies.
 
     The settings and its name go over its standard input, each further line wakes it, and the end of the input stops
     it: it can't outlive the server.
@@ -68,7 +69,7 @@ class LocalRunner:
         self._supervisor: threading.Thread | None = None
         self._closing = threading.Event()
         self._failures = 0
-        if settings.database_url or ledger.has_work():  # other servers' audits, or those left by the last
+        if _has_work(settings, ledger):
             self.submit("")
 
     def submit(self, audit_id: str) -> None:  # noqa: ARG002 - the ledger knows
@@ -150,6 +151,16 @@ class LocalRunner:
         with suppress(OSError, ValueError):  # it has just died, or is being closed; a new one looks for work by itself
             self._process.stdin.write(line + "\n")
             self._process.stdin.flush()
+
+
+def _has_work(settings: Settings, ledger: Ledger) -> bool:
+    """Whether there may be other servers' audits, or something is left by the last: to carry out, or to remove."""
+    return (
+        settings.database_url is not None
+        or settings.audit_days > 0
+        or ledger.has_work()
+        or bool(abandoned(settings.data_dir / "audits", time.time() - ABANDONED_SECONDS))
+    )
 
 
 def count_failures(before: int, code: int, lived: float) -> int:

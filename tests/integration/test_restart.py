@@ -1,13 +1,16 @@
 """Audits across restarts: what was accepted is finished, what is finished stays."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from service.audits.folder import AuditFolder
 from service.audits.steps.finish import ROWS
 from service.audits.steps.options import AuditOptions
+from service.jobs.tables import audit
 
 LABELS = "image,label\n000.png,Coat\n001.png,Trouser\n"
 
@@ -98,3 +101,18 @@ def test_an_audit_whose_files_are_damaged_costs_itself_alone(
     with start_service(tmp_path) as service:
         assert service.ended(location)["status"] == "failed"
         assert service.ended(whole)["status"] == "succeeded"
+
+
+def test_audits_expire_though_nobody_submits(start_service: Any, kit: Any, tmp_path: Path, eventually: Any) -> None:
+    """With ``audit_days`` old audits go from the start on, and so does what was left of an upload."""
+    with start_service(tmp_path) as service:
+        old = service.audit(LABELS, kit.archive)
+        ledger = service.services.audits.ledger
+        with ledger.engine.begin() as connection:
+            connection.execute(update(audit).values(ended_at=0.0))
+    with start_service(tmp_path, audit_days=1) as service:
+        eventually(lambda: service.http.get(old).status_code == 404, "the audit expires")
+    upload = AuditFolder.create(tmp_path / "audits").path
+    os.utime(upload, (0, 0))
+    with start_service(tmp_path):
+        eventually(lambda: not upload.exists(), "the upload is removed")
