@@ -161,6 +161,10 @@ async def _storage(request: Request, error: Exception) -> Response:
     return answer(request.scope, 507, "no_room", detail)
 
 
+async def _defect(request: Request, _: Exception) -> Response:
+    return unexpected(request.scope)
+
+
 async def _gone(_: Request, __: Exception) -> Response:
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
@@ -175,9 +179,10 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respon
 
 
 def install(app: FastAPI) -> None:
-    """Make every error that is in the table an answer; others are for whoever is around the application."""
+    """Make every error an answer; those that nobody expected are raised again, for whoever logs them."""
     for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
+    app.add_exception_handler(Exception, _defect)
 
 
 async def answered(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.access.key_file import add_key
 from service.access.keys import new_key
+from service.audits.audits import Audits
 
 CLASSIFY = {"method": "POST", "route": "/v1/classify"}
 MODEL = {"model": "fashion-mnist", "version": "1"}
@@ -251,6 +252,26 @@ def test_a_defect_is_logged_once_and_told_without_its_inside(
     (logged,) = [each for each in caplog.records if each.exc_info]
     assert logged.exc_info is not None
     assert "a secret of the inside" in str(logged.exc_info[1])
+
+
+@pytest.mark.parametrize("path", ["/v1/audits", "/v1/audits/0123456789abcdef/report"])
+def test_a_defect_behind_an_ordinary_route_is_the_documented_problem(
+    start_service: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whatever fails behind the framework's own routes is a problem document too, with its id, and logged once."""
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a secret of the inside")
+
+    with start_service(tmp_path) as service:
+        monkeypatch.setattr(Audits, "newest", broken)
+        monkeypatch.setattr(Audits, "finished", broken)
+        failed = service.http.get(path)
+    assert (failed.status_code, failed.headers["Content-Type"]) == (500, "application/problem+json")
+    assert failed.json()["code"] == "internal"
+    assert failed.headers["X-Request-Id"] == failed.json()["request_id"]
+    assert "secret" not in failed.text
+    assert len([each for each in caplog.records if each.exc_info]) == 1
 
 
 def test_what_is_logged_within_a_request_bears_its_id() -> None:
