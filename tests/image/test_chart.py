@@ -30,6 +30,8 @@ REFUSED = {
     "keys.allowAnonymous=true,api.replicas=0": "minimum: got 0, want 1",
     "keys.allowAnonymous=true,api.replica=1": "additional properties 'replica' not allowed",
     "keys.allowAnonymous=true,settings.WORKER=off": "WORKER",
+    "keys.allowAnonymous=true,settings.INFERENCE_THREADS=16": "INFERENCE_THREADS",
+    "keys.allowAnonymous=true,api.resources.requests.cpu=null": "missing property 'cpu'",
 }
 
 
@@ -133,7 +135,8 @@ def test_the_deployment_runs(podman: Podman, image: str, kit: Any, eventually: A
     with playing(podman, [objects["PersistentVolumeClaim/shop"], deployment], tmp_path / "manifest.yaml"):
         state = podman.inspect("shop-api-pod-0-api")
         assert state["HostConfig"]["ReadonlyRootfs"] is True
-        assert state["HostConfig"]["Memory"] == 2**30
+        assert state["HostConfig"]["Memory"] == 1536 * 2**20
+        assert "LOOKALIKE_INFERENCE_THREADS=1" in state["Config"]["Env"]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
             eventually(lambda: is_ready(client), "the service is ready")
             files = {"labels": ("labels.csv", kit.labels.read_bytes()), "images": ("images.zip", kit.archive)}

@@ -73,6 +73,8 @@ securityContext:
 
 {{- define "lookalike.settings" -}}
 - {name: LOOKALIKE_LOG_FORMAT, value: json}
+# Each thread may hold a decoded image: as many as the container asks for, however many cores the node has.
+- {name: LOOKALIKE_INFERENCE_THREADS, valueFrom: {resourceFieldRef: {resource: requests.cpu}}}
 {{- with .Values.database.secretName }}
 - name: LOOKALIKE_DATABASE_URL
   valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: {{ $.Values.database.secretKey | quote }}}}
