@@ -98,6 +98,18 @@ def test_a_setting_named_like_a_service_stops_no_start() -> None:
             assert each["spec"]["template"]["spec"]["enableServiceLinks"] is False
 
 
+def test_settings_reach_the_pods_as_they_were_written() -> None:
+    """A large whole number is not rounded or given an exponent, which the service would refuse; text stays text."""
+    objects = documents(
+        rendered("--values", CHART / "examples" / "many-servers.yaml", "--set", "settings.OPENAPI=true")
+    )
+    for name in ("Deployment/shop-api", "Deployment/shop-worker", "Job/shop-migrate"):
+        (container,) = objects[name]["spec"]["template"]["spec"]["containers"]
+        settings = {each["name"].removeprefix("LOOKALIKE_"): each.get("value") for each in container["env"]}
+        expected = {"MAX_UPLOAD_BYTES": "2000000000", "MAX_IMAGES": "128", "ACCESS_LOG": "all", "OPENAPI": "true"}
+        assert expected.items() <= settings.items()
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_the_network_policies_let_its_own_pods_work(example: Path) -> None:
     """Servers, workers and migration reach only what they need; `helm test` reaches the servers, whoever else may."""

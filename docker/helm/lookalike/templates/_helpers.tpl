@@ -80,7 +80,8 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ . | quote }}, key: {{ $.Values.database.secretKey | quote }}}}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
-- {name: LOOKALIKE_{{ $name }}, value: {{ $value | quote }}}
+{{- /* Helm's numbers are floats: quoted as they are, a million would be 1e+06. */}}
+- {name: LOOKALIKE_{{ $name }}, value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}}
 {{- end }}
 {{- end -}}
 
