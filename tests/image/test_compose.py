@@ -18,7 +18,8 @@ COMPOSE = ("docker", "compose", "--file", "docker/compose.yaml")
 WITH_KEYS = ("--file", "docker/compose.keys.yaml")
 UP = ("up", "--detach", "--wait", "--no-build", "--scale", "api=2")
 PG_DUMP = ("pg_dump", "--username", "lookalike", "--format", "custom", "lookalike")
-PG_RESTORE = ("pg_restore", "--username", "lookalike", "--dbname", "lookalike", "--clean", "--if-exists")
+PG_RESTORE = ("pg_restore", "--exit-on-error", "--clean", "--if-exists", "--username=lookalike", "--dbname=lookalike")
+MODELS_BACK = ("-C", "/models", "-x", "--no-same-owner")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,35 @@ def test_all_profiles_are_valid(docker: Docker) -> None:
     assert set(services) == {b"api", b"api-gpu", b"worker", b"migrate", b"postgres", b"prometheus"}
 
 
+def configuration(docker: Docker, *files: str, **variables: str) -> Any:
+    """What Compose makes of the files, by service."""
+    config = docker(
+        *COMPOSE, *files, "--profile", "*", "config", "--format", "json", POSTGRES_PASSWORD="x", **variables
+    )
+    return json.loads(config)["services"]
+
+
+@pytest.mark.parametrize("api", ["api", "api-gpu"])
+def test_other_machines_are_let_in_with_keys_alone(docker: Docker, api: str) -> None:
+    """ADDRESS publishes the service with the file for keys only: who forgets that file opens nothing."""
+    (without,) = configuration(docker, ADDRESS="0.0.0.0")[api]["ports"]
+    (with_keys,) = configuration(docker, *WITH_KEYS, ADDRESS="0.0.0.0")[api]["ports"]
+    assert (without["host_ip"], with_keys["host_ip"]) == ("127.0.0.1", "0.0.0.0")
+    (by_default,) = configuration(docker, *WITH_KEYS)[api]["ports"]
+    assert by_default["host_ip"] == "127.0.0.1"
+
+
+def test_whatever_is_missing_can_be_built(docker: Docker) -> None:
+    """Each service that runs our image says how it is built, and the one for GPUs how that is."""
+    services = configuration(docker)
+    ours = {name: each for name, each in services.items() if each["image"].startswith("lookalike:")}
+    assert set(ours) == {"api", "api-gpu", "worker", "migrate"}
+    assert {name: each["build"].get("args") for name, each in ours.items()} == {
+        **dict.fromkeys(("api", "worker", "migrate")),
+        "api-gpu": {"EXTRA": "gpu"},
+    }
+
+
 def test_it_waits_for_what_it_needs(stack: Any) -> None:
     """The database is healthy before tables are made, and these are made before servers and workers start."""
     rows = [
@@ -136,13 +166,18 @@ def test_a_backup_brings_audits_back(
     location = submit(servers[0], kit)
     assert follow(servers[0], location, eventually)["status"] == "succeeded"
     report = servers[0].get(f"{location}/report").json()
-    database, data = tmp_path / "database.dump", tmp_path / "data.tar"
+    database, data, models = tmp_path / "database.dump", tmp_path / "data.tar", tmp_path / "models.tar"
     stack("exec", "-T", "postgres", *PG_DUMP, into=database)
     stack("exec", "-T", "worker", "tar", "-C", "/data", "-c", ".", into=data)
+    stack("exec", "-T", "--user", "0", "api", "cp", "-r", "/models/fashion-mnist", "/models/another")
+    stack("exec", "-T", "worker", "tar", "-C", "/models", "-c", ".", into=models)
     stack("down", "--volumes")
     stack("up", "--detach", "--wait", "postgres")
     stack("exec", "-T", "postgres", *PG_RESTORE, out_of=database)
     stack("run", "--rm", "--no-deps", "-T", "--entrypoint", "tar", "worker", "-C", "/data", "-x", out_of=data)
+    stack("run", "--rm", "--no-deps", "-T", "--user", "0", "--entrypoint", "tar", "worker", *MODELS_BACK, out_of=models)
+    assert "another" in stack("run", "--rm", "--no-deps", "-T", "--entrypoint", "ls", "worker", "/models")
+    stack("run", "--rm", "--no-deps", "-T", "--user", "0", "--entrypoint", "rm", "worker", "-r", "/models/another")
     stack(*UP)
     with client_of(stack, 1) as client:
         assert client.get(location).json()["status"] == "succeeded"
