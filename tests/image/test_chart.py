@@ -26,6 +26,7 @@ REFUSED = {
     "keys.allowAnonymous=true,api.autoscaling.enabled=true": "needs PostgreSQL",
     "keys.allowAnonymous=true,database.secretName=d": "ReadWriteMany",
     "keys.allowAnonymous=true,api.autoscaling.minReplicas=9": "minReplicas is above maxReplicas",
+    "keys.allowAnonymous=true,api.gpus=1": "limits.memory is what a server without a GPU takes",
     "keys.allowAnonymous=true,service.port=80000": "maximum: got 80,000, want 65,535",
     "keys.allowAnonymous=true,api.replicas=0": "minimum: got 0, want 1",
     "keys.allowAnonymous=true,api.replica=1": "additional properties 'replica' not allowed",

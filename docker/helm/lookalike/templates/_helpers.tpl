@@ -34,6 +34,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and .Values.keys.secretName .Values.keys.allowAnonymous -}}
 {{- fail "keys.secretName and keys.allowAnonymous contradict each other: unset one of them" -}}
 {{- end -}}
+{{- if and .Values.api.gpus (eq (toString .Values.api.resources.limits.memory) "1536Mi") -}}
+{{- fail "api.resources.limits.memory is what a server without a GPU takes: set 8Gi" -}}
+{{- end -}}
 {{- with .Values.api.autoscaling -}}
 {{- if gt (int .minReplicas) (int .maxReplicas) -}}
 {{- fail "api.autoscaling.minReplicas is above maxReplicas: lower it" -}}
