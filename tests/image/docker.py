@@ -1,4 +1,8 @@
-"""A Docker engine of the tests' own, and Compose: nothing of a Docker that runs on the machine is touched."""
+"""A Docker engine of the tests' own, and Compose.
+
+Images, containers and networks of another engine are left alone. The rules of iptables are the machine's, though: an
+engine that starts empties the chain that publishes ports. So `machine.lacks` asks that no other one runs containers.
+"""
 
 import os
 import shutil

@@ -42,12 +42,22 @@ def lacks(room: int = ROOM) -> list[str]:
         and subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
     ):
         found.append("Docker Compose 2: .ci/install-compose")
+    if _containers_of_another_engine():
+        found.append("no container under another Docker engine, whose published ports would be lost: docker stop them")
     found.extend(
         f"{room / 1e9:.0f} GB in {folder}, which has {free / 1e9:.1f}: podman system prune --all"
         for folder in ("/var/lib", tempfile.gettempdir())
         if (free := shutil.disk_usage(folder).free) < room
     )
     return found
+
+
+def _containers_of_another_engine() -> bool:
+    """Whether the machine's own Docker engine runs any; one that runs none loses nothing."""
+    if not shutil.which("docker"):
+        return False
+    command = ["docker", "--host", "unix:///var/run/docker.sock", "ps", "--quiet"]
+    return bool(subprocess.run(command, capture_output=True, check=False).stdout.strip())
 
 
 def mirror() -> list[str]:
