@@ -143,8 +143,12 @@ class Audits:
             labels.append(index[each.label] if each.label is not None else int(given[row]))
         known = [(row, label) for row, label in zip(rows, labels, strict=True) if label >= 0]
         decided = np.array(known, dtype=np.intp).reshape(-1, 2)
-        save_decisions(folder.path, state.revision + 1, decided[:, 0], decided[:, 1])
-        again = self.ledger.rescore(audit_id, STEPS[STEPS.index("fit")], [plan.rows], state.revision + 1)
+        revision = state.revision + 1
+
+        def prepare() -> None:
+            save_decisions(folder.path, revision, decided[:, 0], decided[:, 1])
+
+        again = self.ledger.rescore(audit_id, STEPS[STEPS.index("fit")], [plan.rows], revision, prepare)
         self._runner.submit(audit_id)
         return again
 

@@ -1,12 +1,12 @@
 """The ledger: where every audit stands. Each transition is one transaction, and doing one twice changes nothing."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 
 from models.errors import LookalikeError
@@ -177,7 +177,7 @@ class Ledger:
 
     def end(self, claim: Claim, worker: str, status: Status, error: str | None = None) -> None:
         """End an audit that this worker holds; one that is held by another is left alone."""
-        held = select(audit.c.id).where(audit.c.id == claim.audit_id, audit.c.worker == worker)
+        held = select(audit.c.id).where(audit.c.id == claim.audit_id, audit.c.worker == worker).with_for_update()
         with unavailable_said(), self.engine.begin() as connection:
             if connection.scalar(held.where(audit.c.status == "running")) is not None:
                 _end(connection, claim.audit_id, status, error)
@@ -185,22 +185,26 @@ class Ledger:
     def cancel(self, audit_id: str) -> AuditState:
         """Stop an audit: at once if it waits, else when its worker notices. One that has ended stays as it is."""
         with unavailable_said(), self.engine.begin() as connection:
-            row = _row(connection, audit_id)
+            row = _held_row(connection, audit_id)
             if row["status"] == "queued":
                 _end(connection, audit_id, "cancelled", None)
             elif row["status"] == "running":
                 connection.execute(update(audit).where(audit.c.id == audit_id).values(cancel_requested=True))
             return AuditState.of(_row(connection, audit_id))
 
-    def rescore(self, audit_id: str, step: Step, chunks: Sequence[int], revision: int) -> AuditState:
+    def rescore(
+        self, audit_id: str, step: Step, chunks: Sequence[int], revision: int, prepare: Callable[[], None]
+    ) -> AuditState:
         """Queue an audit that has succeeded once more, from a step on, as the next revision.
 
+        ``prepare`` leaves what the revision is made from; it is called where the audit is queued, and nobody else can.
         Raises ``AuditBusyError`` where it is under way, or where ``revision`` does not follow the one that is.
         """
         with unavailable_said(), self.engine.begin() as connection:
-            row = _row(connection, audit_id)
+            row = _held_row(connection, audit_id)
             if row["status"] not in ENDED or row["revision"] != revision - 1:
                 raise AuditBusyError(f"audit {audit_id} is being scored; try again when it has ended")
+            prepare()
             again = {
                 "status": "queued",
                 "revision": revision,
@@ -218,7 +222,7 @@ class Ledger:
     def delete(self, audit_id: str) -> None:
         """Forget an audit with its chunks and decisions; a worker that holds it lets go. Raises if there is none."""
         with unavailable_said(), self.engine.begin() as connection:
-            _row(connection, audit_id)
+            _held_row(connection, audit_id)
             connection.execute(delete(audit).where(audit.c.id == audit_id))
 
     def ended_before(self, when: float) -> list[str]:
@@ -234,8 +238,17 @@ class Ledger:
             return dict.fromkeys(get_args(Status), 0) | dict(connection.execute(query).all())
 
 
+def _held_row(connection: Connection, audit_id: str) -> RowMapping:
+    """The row, which no other transaction changes until this one ends."""
+    return _first(connection, select(audit).where(audit.c.id == audit_id).with_for_update(), audit_id)
+
+
 def _row(connection: Connection, audit_id: str) -> RowMapping:
-    row = connection.execute(select(audit).where(audit.c.id == audit_id)).mappings().first()
+    return _first(connection, select(audit).where(audit.c.id == audit_id), audit_id)
+
+
+def _first(connection: Connection, query: Select[Any], audit_id: str) -> RowMapping:
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise AuditNotFoundError(f"no audit {audit_id!r}")
     return row

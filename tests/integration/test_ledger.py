@@ -257,15 +257,47 @@ def test_scoring_again_is_another_revision(ledger: Ledger) -> None:
     """A finished audit is queued from a later step on; one that is under way is not."""
     submit(ledger)
     with pytest.raises(AuditBusyError):
-        ledger.rescore(ONE, "fit", [8], 1)
+        ledger.rescore(ONE, "fit", [8], 1, lambda: None)
     claim = ledger.claim("w")
     assert claim is not None
     ledger.end(claim, "w", "succeeded")
-    state = ledger.rescore(ONE, "fit", [8], 1)
+    state = ledger.rescore(ONE, "fit", [8], 1, lambda: None)
     assert (state.status, state.revision) == ("queued", 1)
     again = ledger.claim("w")
     assert again is not None
     assert (again.revision, again.step, ledger.todo(again, "fit")) == (1, "fit", [0])
+
+
+def test_of_two_who_score_again_at_a_time_one_is_refused(ledger: Ledger) -> None:
+    """One revision is queued and made from what the one who queued it left; the other is told to wait."""
+    submit(ledger)
+    for revision in range(1, 9):
+        ledger.cancel(ONE)
+        together = threading.Barrier(2)
+        prepared: list[str] = []
+        outcomes: dict[str, str] = {}
+
+        def again(
+            who: str,
+            revision: int = revision,
+            together: threading.Barrier = together,
+            prepared: list[str] = prepared,
+            outcomes: dict[str, str] = outcomes,
+        ) -> None:
+            together.wait()
+            try:
+                ledger.rescore(ONE, "fit", [8], revision, lambda: prepared.append(who))
+                outcomes[who] = "queued"
+            except Exception as error:  # noqa: BLE001 - any other than the one that is told would be a defect
+                outcomes[who] = type(error).__name__
+
+        threads = [threading.Thread(target=again, args=(who,)) for who in ("ann", "bob")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes.values()) == ["AuditBusyError", "queued"]
+        assert [outcomes[who] for who in prepared] == ["queued"]
 
 
 def test_audits_that_ended_long_ago_are_found(ledger: Ledger) -> None:
