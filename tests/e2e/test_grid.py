@@ -33,7 +33,7 @@ def own_audit(server: Any, kit: Any) -> str:
 
 def open_grid(visit: Any, server: Any, audit: str, query: str = "") -> Any:
     page = visit(server, f"/audits/{audit}/review{query}")
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     return page
 
 
@@ -80,7 +80,7 @@ def test_filters_choose_what_is_shown(server: Any, visit: Any, own_audit: str) -
     page.locator("#filters summary").click()
     page.get_by_label("Given label").select_option("Coat")
     page.wait_for_url("**class=Coat**")
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     pairs = page.locator("#pair option").all_inner_texts()
     assert pairs
     assert all(text.startswith("Coat → ") for text in pairs)
@@ -91,7 +91,7 @@ def test_filters_choose_what_is_shown(server: Any, visit: Any, own_audit: str) -
     page.locator("#filters summary").click()
     page.get_by_label("Decision").select_option("keep")
     page.wait_for_url("**decision=keep**")
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     assert states(page) == ["keep"]
 
 

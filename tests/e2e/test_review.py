@@ -42,7 +42,7 @@ def decided(server: Any, audit: str, rows: int) -> dict[int, tuple[str, str | No
 
 
 def tiles(page: Any) -> Any:
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     return page.locator(".tile")
 
 

@@ -92,3 +92,30 @@ def test_a_picture_is_never_that_of_the_last_question(server: Any, visit: Any, a
     page.keyboard.press("k")
     expect(page.locator("#done")).to_contain_text("saved")
     assert list(decided(server, audit).values()) == ["keep"]
+
+
+def test_the_grid_leaves_what_was_not_shown(server: Any, visit: Any, audit: str) -> None:
+    """Nothing is accepted while pictures are on their way; a row whose picture did not come stays undecided."""
+    page = visit(server, "/healthz")
+    held: list[Any] = []
+    page.route(re.compile(r"/image\?size=240"), lambda route: [held.append(route)])
+    page.goto(f"/audits/{audit}/review?controls=off")
+    page.wait_for_selector(".tile")
+    page.keyboard.press("Enter")
+    expect(page.locator("#accept")).to_be_disabled()
+    missing = re.search(r"/rows/(\d+)/", page.locator(".tile img").first.get_attribute("src"))
+    number = page.locator(".tile").count()
+    page.unroute_all()
+    page.route(f"**/rows/{missing[1]}/image?size=240", lambda route: route.fulfill(status=429))  # type: ignore[index]
+    page.reload()
+    expect(page.locator("#accept")).to_be_enabled()
+    expect(page.locator(".tile .mark").first).to_have_text("not shown")
+    page.get_by_role("button", name="Swap").click()
+    page.get_by_role("button", name="Swap").click()
+    expect(page.locator("#accept")).to_contain_text(f"Change {number - 1} to")
+    with page.expect_response("**/decisions"):
+        page.locator("#accept").click()
+    expect(page.locator("#done")).to_contain_text(f"{number - 1} labels changed")
+    found = decided(server, audit)
+    assert len(found) == number - 1
+    assert int(missing[1]) not in found  # type: ignore[index]

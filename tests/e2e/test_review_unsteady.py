@@ -72,7 +72,7 @@ def one_by_one(visit: Any, server: Any, audit: str, **window: Any) -> Any:
 
 def grid(visit: Any, server: Any, path: str) -> Any:
     page = visit(server, f"/audits/{path}")
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     return page
 
 
@@ -101,7 +101,7 @@ def test_a_reload_begins_at_the_pair_and_keeps_all(server: Any, visit: Any, audi
     expect(page.locator("#pair")).to_have_value("1")
     words = page.locator("#pair option").nth(1).inner_text()
     page.reload()
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     assert page.locator("#pair option").count() == pairs > 2
     assert page.evaluate("document.querySelector('#pair').selectedOptions[0].textContent") == words
 
@@ -139,11 +139,12 @@ def test_a_page_that_could_not_be_fetched_ahead_is_fetched_again(server: Any, vi
     page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
     page.route(re.compile(r"/rows\?.*cursor=[1-9]"), lambda route: route.abort(), times=1)
     page.goto(f"/audits/{two_pages}/review?controls=off")
-    page.wait_for_selector(".tile")
+    page.wait_for_selector("#accept:enabled")
     page.wait_for_load_state("networkidle")
     assert page.locator(".tile").count() == 48
     page.keyboard.press("Enter")
     expect(page.locator(".tile")).to_have_count(12)
+    expect(page.locator("#accept")).to_be_enabled()
     page.wait_for_load_state("networkidle")
     assert len(posts) == 1
     page.keyboard.press("Enter")

@@ -13,6 +13,7 @@ const board = tileBoard(byId("tiles"), describe);
 let page = NONE;
 let ahead = null; // the page after it, on its way; null in the end where it did not come
 let turns = 0; // how often other rows were asked for
+let drawn = 0; // which of these are shown
 
 async function load(cursor) {
   const found = await rows(cursor, LIMIT, asFilter());
@@ -45,6 +46,7 @@ function show(index) {
 
 function draw(found, states) {
   page = found;
+  drawn = turns;
   ahead = page.next_cursor ? load(page.next_cursor).catch(() => null) : null;
   const { given_label: given, suggested_label: suggested } = here();
   const wrong = page.rows.reduce((sum, row) => sum + row.p_wrong, 0);
@@ -54,16 +56,17 @@ function draw(found, states) {
   byId("tiles").setAttribute("aria-label", `Images; those pressed become ${suggested}`);
   byId("empty").hidden = true;
   for (const each of ["how", "actions", "accept", "invert", "doubt"]) byId(each).hidden = false;
-  byId("accept").disabled = false;
   board.show(page.rows, states);
   scrollTo({ top: 0 });
 }
 
-/** Say on the button what it does. */
+/** Say on the button what it does, which is nothing before all images are there. */
 function describe() {
+  if (drawn !== turns) return;
+  byId("accept").disabled = !board.isShown();
   const states = board.states();
   const number = (state) => states.filter((each) => each === state).length;
-  const except = [["keep", "kept"], ["unsure", "unsure"], ["other", "of another class"]]
+  const except = [["keep", "kept"], ["unsure", "unsure"], ["other", "of another class"], ["unseen", "not shown"]]
     .filter(([state]) => number(state)).map(([state, words]) => `, ${number(state)} ${words}`);
   say(byId("accept"), `Change ${number("accept")} to ${here().suggested_label}${except.join("")}`);
 }
@@ -78,6 +81,7 @@ function accept() {
 
 async function save(decidedPage, index, states) {
   const decided = verdicts(decidedPage.rows, states);
+  if (!decided.length) return;
   say(byId("done"), "Saving …");
   const saved = decide(decided);
   remember(saved, () => again(decidedPage, index, states));

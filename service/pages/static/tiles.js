@@ -13,6 +13,7 @@ const STATES = {
   keep: { mark: () => "keep", pressed: "false", verdict: () => ({ decision: "keep" }) },
   unsure: { mark: () => "?", pressed: "mixed", verdict: () => ({ decision: "unsure" }) },
   other: { mark: (row) => row.decision.label, pressed: "false", verdict: (row) => relabel(row.decision.label) },
+  unseen: { mark: () => "not shown", pressed: "false", verdict: () => null },
 };
 
 /** How an image begins: as it was decided, else as the page suggests. */
@@ -22,16 +23,18 @@ function stateOf(row) {
   return { keep: "keep", unsure: "unsure" }[decision] ?? "accept";
 }
 
-/** The verdict on each row of a page, by the states of its tiles: `[[row, verdict], ...]`. */
-export const verdicts = (rows, states) => rows.map((row, index) => [row, STATES[states[index]].verdict(row)]);
+/** The verdict on each row of a page that was seen, by the states of its tiles: `[[row, verdict], ...]`. */
+export const verdicts = (rows, states) => rows.map((row, index) => [row, STATES[states[index]].verdict(row)]).filter(([, verdict]) => verdict);
 
 /** Tiles in `place`; `changed()` is called when another is chosen. */
 export function tileBoard(place, changed) {
   let rows = [];
   let anchor = 0;
   let leftOutAs = "keep";
+  let coming = new Set(); // pictures on their way
 
   const all = () => [...place.children];
+  const seen = (elements) => elements.filter((each) => each.dataset.state !== "unseen");
   const states = () => all().map((each) => each.dataset.state);
 
   function describe() {
@@ -44,16 +47,34 @@ export function tileBoard(place, changed) {
   }
 
   function set(elements, state) {
-    for (const each of elements) each.dataset.state = state;
+    for (const each of seen(elements)) each.dataset.state = state;
     describe();
   }
 
   /** Leave all out, or take them in again where all were left out so. */
-  const toggle = (elements, state = leftOutAs) => set(elements, elements.every((each) => each.dataset.state === state) ? "accept" : state);
+  const toggle = (elements, state = leftOutAs) => set(elements, seen(elements).every((each) => each.dataset.state === state) ? "accept" : state);
+
+  function arrived(event) {
+    sharpen(event);
+    coming.delete(event.target);
+    describe();
+  }
+
+  /** A picture that did not come, asked for twice: nothing is decided about its row. */
+  function missed({ target }) {
+    if (!target.dataset.again) {
+      target.dataset.again = "true";
+      target.src = target.src;
+      return;
+    }
+    target.closest(".tile").dataset.state = "unseen";
+    coming.delete(target);
+    describe();
+  }
 
   function tile(row, index, state) {
     const image = row.pictured
-      ? h("img", { src: picture(row.row, 240), alt: row.image, draggable: "false", onload: sharpen })
+      ? h("img", { src: picture(row.row, 240), alt: row.image, draggable: "false", onload: arrived, onerror: missed })
       : h("span", { class: "note" }, "no image");
     const label = `${row.image ?? `Image ${index + 1}`}, wrong with ${percent(row.p_wrong, 0)}`;
     return h("button", { class: "tile", type: "button", tabindex: "-1", title: row.image, "data-state": state, "aria-label": label },
@@ -64,7 +85,7 @@ export function tileBoard(place, changed) {
     const clicked = event.target.closest(".tile");
     if (!clicked) return;
     const index = all().indexOf(clicked);
-    if (event.shiftKey) set(all().slice(Math.min(anchor, index), Math.max(anchor, index) + 1), all()[anchor].dataset.state);
+    if (event.shiftKey && seen([all()[anchor]]).length) set(all().slice(Math.min(anchor, index), Math.max(anchor, index) + 1), all()[anchor].dataset.state);
     else toggle([clicked]);
     anchor = index;
   });
@@ -72,11 +93,15 @@ export function tileBoard(place, changed) {
 
   return {
     states,
+    /** Whether all pictures have come, or failed to. */
+    isShown: () => !coming.size,
     /** Show rows; `chosen` are the states of their tiles where they were chosen before. */
     show(shown, chosen) {
       rows = shown;
       anchor = 0;
-      place.replaceChildren(...rows.map((row, index) => tile(row, index, chosen?.[index] ?? stateOf(row))));
+      const begins = (row, state) => (state && state !== "unseen" ? state : stateOf(row));
+      place.replaceChildren(...rows.map((row, index) => tile(row, index, begins(row, chosen?.[index]))));
+      coming = new Set(place.querySelectorAll("img"));
       place.hidden = !rows.length;
       if (!rows.length) return;
       place.firstChild.tabIndex = 0;
@@ -85,7 +110,7 @@ export function tileBoard(place, changed) {
     },
     /** What is left out is taken in, and the other way round. */
     swap() {
-      for (const each of all()) each.dataset.state = each.dataset.state === "accept" ? "keep" : "accept";
+      for (const each of seen(all())) each.dataset.state = each.dataset.state === "accept" ? "keep" : "accept";
       describe();
     },
     /** What becomes of tiles that are left out from now on: `keep` or `unsure`. */
