@@ -44,5 +44,6 @@ export function dragOver(container, choose) {
     stop();
   });
   addEventListener("pointercancel", stop);
-  container.addEventListener("click", (event) => { if (dragged) event.stopImmediatePropagation(); }, { capture: true });
+  // The click that ends a drag is none of a tile; one by key, which has no detail, is.
+  container.addEventListener("click", (event) => { if (dragged && event.detail) event.stopImmediatePropagation(); }, { capture: true });
 }
