@@ -33,7 +33,7 @@ from service.inference.admission import OverloadedError
 from service.inference.batcher import ClosedError
 from service.inference.classifier import NotAClassifierError
 from service.inference.scorer import DeadlineError
-from service.jobs.database import DatabaseUnavailableError
+from service.jobs.database import DatabaseFullError, DatabaseUnavailableError
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError
 from service.jobs.quotas import QuotaError
 from service.oip import errors as oip
@@ -48,6 +48,7 @@ _TABLE: dict[type[Exception], tuple[int, str]] = {
     AuditNotFoundError: (404, "audit_not_found"),
     BodyError: (422, "body"),
     BodyTooLargeError: (413, "body_too_large"),
+    DatabaseFullError: (507, "no_room"),
     DatabaseUnavailableError: (503, "database_unavailable"),
     DeadlineError: (503, "deadline"),
     DecisionConflictError: (412, "decided_meanwhile"),

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, RowMapping, Select, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from models.errors import LookalikeError
+from service.jobs.database import unavailable_said
 from service.jobs.tables import decision as table
 
 Verdict = Literal["keep", "relabel", "unsure", "undecided"]
@@ -89,7 +90,10 @@ class Decision(NewDecision):
 
 @dataclass(frozen=True)
 class Decisions:
-    """The decisions in the ledger's database. One row's versions are unique there: of two at a time one is refused."""
+    """The decisions in the ledger's database. One row's versions are unique there: of two at a time one is refused.
+
+    Every method may raise ``DatabaseUnavailableError``.
+    """
 
     engine: Engine
 
@@ -97,7 +101,7 @@ class Decisions:
         """Take a decision over that of ``version``; raises ``DecisionConflictError`` if it is not the latest."""
         taken = _taken(new, row, version, datetime.now(UTC))
         try:
-            with self.engine.begin() as connection:
+            with unavailable_said(), self.engine.begin() as connection:
                 latest = connection.scalar(_latest(audit_id).where(table.c.row == row))
                 if (latest or 0) == version:
                     connection.execute(insert(table).values(audit_id=audit_id, **taken.model_dump()))
@@ -106,18 +110,19 @@ class Decisions:
             pass
         current = self.current(audit_id, [row])
         if row not in current:
-            raise DecisionError(f"row {row} has no decision of version {version}")
+            raise _no_such_version(row, version)
         raise DecisionConflictError(current[row])
 
     def decide_many(self, audit_id: str, new: Sequence[NewRowDecision]) -> tuple[list[Decision], list[Decision]]:
         """Take decisions, all at once where nobody is in the way; see ``decide``.
 
+        None is taken where one names a version of a row about which nobody has decided: raises ``DecisionError``.
         Returns those taken, and the others' that stood in the way of the rest.
         """
         now = datetime.now(UTC)
         rows = [each.row for each in new]
         try:
-            with self.engine.begin() as connection:
+            with unavailable_said(), self.engine.begin() as connection:
                 versions: dict[int, int] = {}
                 for some in _batches(rows):
                     latest = (
@@ -132,6 +137,7 @@ class Decisions:
                     return taken, []
         except IntegrityError:  # somebody was a moment quicker
             pass
+        self._check_versions(audit_id, new)
         taken, conflicts = [], []
         for each in new:
             try:
@@ -139,6 +145,13 @@ class Decisions:
             except DecisionConflictError as conflict:
                 conflicts.append(conflict.current)
         return taken, conflicts
+
+    def _check_versions(self, audit_id: str, new: Sequence[NewRowDecision]) -> None:
+        decided = set(self.current(audit_id, [each.row for each in new]))
+        for each in new:
+            if each.version and each.row not in decided:
+                raise _no_such_version(each.row, each.version)
+            decided.add(each.row)
 
     def verdicts(self, audit_id: str, rows: int) -> dict[int, Decision]:
         """Return the latest decisions that verify a label of the file's rows, 0 to ``rows`` - 1."""
@@ -150,7 +163,7 @@ class Decisions:
         latest = _latest(audit_id).group_by(table.c.row).with_only_columns(func.max(table.c.id))
         wanted = [None] if rows is None else _batches(rows)
         found: dict[int, Decision] = {}
-        with self.engine.connect() as connection:
+        with unavailable_said(), self.engine.connect() as connection:
             for some in wanted:
                 ids = latest if some is None else latest.where(table.c.row.in_(some))
                 for each in connection.execute(select(table).where(table.c.id.in_(ids))).mappings():
@@ -160,20 +173,20 @@ class Decisions:
     def history(self, audit_id: str, row: int) -> list[Decision]:
         """Return all decisions of a row, oldest first."""
         query = select(table).where(table.c.audit_id == audit_id, table.c.row == row).order_by(table.c.version)
-        with self.engine.connect() as connection:
+        with unavailable_said(), self.engine.connect() as connection:
             return [_decision(each) for each in connection.execute(query).mappings()]
 
     def authored(self, audit_id: str) -> list[tuple[int, str | None, Verdict, str | None]]:
         """Return row, author, verdict and label of all decisions ever taken, oldest first."""
         columns = (table.c.row, table.c.author, table.c.decision, table.c.label)
         query = select(*columns).where(table.c.audit_id == audit_id).order_by(table.c.id)
-        with self.engine.connect() as connection:
+        with unavailable_said(), self.engine.connect() as connection:
             return [(row, author, verdict, label) for row, author, verdict, label in connection.execute(query)]
 
     def decided_by(self, audit_id: str, author: str | None) -> set[int]:
         """Return the rows about which somebody has ever decided."""
         query = select(table.c.row).distinct().where(table.c.audit_id == audit_id, table.c.author == author)
-        with self.engine.connect() as connection:
+        with unavailable_said(), self.engine.connect() as connection:
             return set(connection.scalars(query))
 
     def since(self, audit_id: str, number: int) -> list[tuple[int, int, Verdict]]:
@@ -181,19 +194,23 @@ class Decisions:
         query = select(table.c.id, table.c.row, table.c.decision).where(
             table.c.audit_id == audit_id, table.c.id > number
         )
-        with self.engine.connect() as connection:
+        with unavailable_said(), self.engine.connect() as connection:
             return [(id_, row, verdict) for id_, row, verdict in connection.execute(query.order_by(table.c.id))]
 
     def last(self, audit_id: str) -> int:
         """Return a number that grows with every decision; 0 where there is none."""
         query = select(func.max(table.c.id)).where(table.c.audit_id == audit_id)
-        with self.engine.connect() as connection:
+        with unavailable_said(), self.engine.connect() as connection:
             return connection.scalar(query) or 0
 
 
 def _taken(new: NewDecision, row: int, version: int, now: datetime) -> Decision:
     values = new.model_dump(include=set(NewDecision.model_fields))
     return Decision(**values, row=row, version=version + 1, decided_at=now)
+
+
+def _no_such_version(row: int, version: int) -> DecisionError:
+    return DecisionError(f"row {row} has no decision of version {version}")
 
 
 def _latest(audit_id: str) -> Select[tuple[int | None]]:

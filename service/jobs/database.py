@@ -1,6 +1,7 @@
 """The ledger's database: SQLite in the data folder, or PostgreSQL by URL; brought up to date by Alembic."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ _PATIENCE = 30
 _CONNECT_SECONDS = 5
 _DISCREET = {"hide_parameters": True}
 """Errors end in logs: they must not tell what is in the rows."""
+_POSTGRESQL_DISK_FULL = "53100"
+"""Appendix A of PostgreSQL's manual."""
 _MIGRATING = 0x4C6F6F6B
 """The lock under which one process at a time migrates."""
 
@@ -35,6 +38,10 @@ class DatabaseError(LookalikeError):
 
 class DatabaseUnavailableError(DatabaseError):
     """The database does not answer, for now."""
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """The database has no room to write anything, for now."""
 
 
 def open_database(url: str | None, data_dir: Path) -> Engine:
@@ -99,13 +106,23 @@ def is_migrated(connection: Connection) -> bool:
 
 @contextmanager
 def unavailable_said() -> Iterator[None]:
-    """Make a lost connection a ``DatabaseUnavailableError``; the driver's text may name hosts and users."""
+    """Make a lost connection a ``DatabaseUnavailableError``; the driver's text may name hosts and users.
+
+    Where there is no room left it is a ``DatabaseFullError``.
+    """
     try:
         yield
     except (OperationalError, DBAPIError) as error:
+        if _is_full(error):
+            raise DatabaseFullError("the database has no room left; its operator must free some") from error
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise DatabaseUnavailableError("the database does not answer; it is tried again") from error
         raise
+
+
+def _is_full(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or getattr(error.orig, "sqlstate", None) == _POSTGRESQL_DISK_FULL
 
 
 def _sqlite(engine: Engine) -> Engine:

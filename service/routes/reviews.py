@@ -84,7 +84,8 @@ async def review(
 @router.patch(
     "/rows/{row}",
     openapi_extra=sent("decide"),
-    responses=answers("decision", ETag="The decision's version, in quotes.") | problems(400, 404, 409, 412, 422, 503),
+    responses=answers("decision", ETag="The decision's version, in quotes.")
+    | problems(400, 404, 409, 412, 422, 503, 507),
 )
 async def decide(
     audit_id: AuditId,
@@ -106,7 +107,9 @@ async def decide(
 
 
 @router.post(
-    "/decisions", openapi_extra=sent("decide_many"), responses=answers("decisions") | problems(400, 404, 409, 422, 503)
+    "/decisions",
+    openapi_extra=sent("decide_many"),
+    responses=answers("decisions") | problems(400, 404, 409, 422, 503, 507),
 )
 async def decide_many(audit_id: AuditId, new: NewDecisions, services: UseServices, caller: UseCaller) -> Taken:
     """Decide about many rows at once; a conflict costs its row alone."""
@@ -121,7 +124,7 @@ async def history(audit_id: AuditId, row: RowNumber, services: UseServices) -> l
     return await run_in_threadpool(services.review.history, audit_id, row)
 
 
-@router.post("/rescore", status_code=202, responses=answers("rescored", 202) | problems(404, 409, 503))
+@router.post("/rescore", status_code=202, responses=answers("rescored", 202) | problems(404, 409, 503, 507))
 async def rescore(audit_id: AuditId, services: UseServices) -> AuditState:
     """Score again with the decisions: rows that were kept or relabelled are trusted. Until it ends the answers stay."""
     return await run_in_threadpool(services.audits.rescore, audit_id)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import insert, text, update
 from sqlalchemy.exc import DBAPIError
 
-from service.audits.decisions import DecisionConflictError, DecisionError, Decisions, NewDecision
+from service.audits.decisions import DecisionConflictError, DecisionError, Decisions, NewDecision, NewRowDecision
 from service.jobs.database import DatabaseError, DatabaseUnavailableError, migrate, open_database
 from service.jobs.ledger import AuditBusyError, AuditNotFoundError, Ledger
 from service.jobs.quotas import Incoming, Quota, QuotaError, Quotas
@@ -368,11 +368,24 @@ def test_a_database_that_is_gone_is_said_and_comes_back(postgres: Any, tmp_path:
     migrate(engine)
     ledger = Ledger(engine)
     known = ledger.newest(100).audits
+    decisions = Decisions(engine)
+    calls: list[Callable[[], Any]] = [
+        lambda: ledger.newest(100),
+        lambda: decisions.decide(ONE, 0, NewDecision(decision="keep"), 0),
+        lambda: decisions.decide_many(ONE, [NewRowDecision(row=0, decision="keep")]),
+        lambda: decisions.verdicts(ONE, 1),
+        lambda: decisions.history(ONE, 0),
+        lambda: decisions.authored(ONE),
+        lambda: decisions.decided_by(ONE, None),
+        lambda: decisions.since(ONE, 0),
+        lambda: decisions.last(ONE),
+        lambda: ledger.newest(100),
+    ]
     postgres.stop()
     try:
-        for _ in range(2):
+        for call in calls:
             with pytest.raises(DatabaseUnavailableError) as refused:
-                ledger.newest(100)
+                call()
             assert str(postgres.sockets) not in str(refused.value)
     finally:
         postgres.start()

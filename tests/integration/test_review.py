@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from sqlalchemy import Connection, event
 
 
 @pytest.fixture
@@ -302,3 +303,27 @@ def test_an_export_taken_while_scoring_again_is_not_kept(start_service: Any, kit
         flagged = sum(row[columns.index("flagged")] == "true" for row in rows)
         assert flagged == get(service, f"{audited}/report")["flagged"]
         assert (columns, rows) != early
+
+
+def test_decisions_that_find_no_room_are_refused_as_such(start_service: Any, kit: Any, tmp_path: Path) -> None:
+    """A full database is no defect: whoever decides is told that there is no room, and none of it is taken."""
+    many = [{"row": row, "decision": "keep", "author": "a" * 100} for row in range(600)]
+    with start_service(tmp_path) as service:
+        audited = service.audit(kit.labels.read_bytes(), kit.archive)
+        engine = service.services.audits.decisions.engine
+
+        def fill(connection: Connection) -> None:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes it for those that there are
+
+        event.listen(engine, "begin", fill)
+        refused = service.http.post(f"{audited}/decisions", json={"decisions": many})
+        assert (refused.status_code, refused.json()["code"]) == (507, "no_room")
+        assert all_rows(service, audited, decision="any") == []
+
+
+def test_of_many_decisions_none_is_taken_where_one_makes_no_sense(service: Any, audited: str) -> None:
+    """A version of a row that nobody decided about refuses the whole request, and what was sent can be sent again."""
+    many = [{"row": 1, "decision": "keep"}, {"row": 2, "decision": "keep", "version": 7}]
+    refused = service.http.post(f"{audited}/decisions", json={"decisions": many})
+    assert (refused.status_code, refused.json()["code"]) == (422, "decision")
+    assert all_rows(service, audited, decision="any") == []
