@@ -1,10 +1,13 @@
-"""The process in which a Parquet file is read: ``python -m labels.formats.unpack_parquet FILE > TABLE``.
+"""The process in which a Parquet file is read: ``python -m labels.formats.unpack_parquet FILE PARENT > TABLE``.
 
 Parquet is unpacked by lengths that it states itself. A file made to do harm states lengths at which polars can only end
 its process, or rows without end in a few bytes; here that costs a process which has nothing else to do.
 """
 
+import ctypes
+import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +23,7 @@ DAMAGED = (
     "the file is not a Parquet file that can be read within half of the memory that there is: write it again, "
     "or use CSV"
 )
+_PR_SET_PDEATHSIG = 1
 MOST_CPU_SECONDS = 600
 MOST_SECONDS = 1800
 """By the clock; polars may stand still where the memory doesn't suffice for its threads."""
@@ -27,6 +31,7 @@ MOST_SECONDS = 1800
 
 def main() -> None:
     """Write the table as Arrow IPC to the standard output."""
+    end_with(int(sys.argv[2]))
     limit_itself()
     try:
         table = unpack(Path(sys.argv[1]))
@@ -49,6 +54,14 @@ def unpack(path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, MemoryError) as error:
         raise LabelFileError(DAMAGED) from error
     return table
+
+
+def end_with(parent: int) -> None:
+    """Be killed when the parent process ends, however it ends: nobody would read the answer (Linux; prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before this process asked
+        sys.exit(1)
 
 
 def limit_itself() -> None:

@@ -1,9 +1,13 @@
 """Parquet label files: every type comes as it is, and a file made to do harm ends nobody's process."""
 
+import os
 import random
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -103,7 +107,7 @@ def test_no_room_for_the_table_is_no_fault_of_the_file(tmp_path: Path, monkeypat
     """Where the unpacked table can't be stored, the error says so instead of blaming the file."""
     path = tmp_path / "a.parquet"
     pl.DataFrame({"label": ["a"]}).write_parquet(path)
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
     with pytest.raises(LabelFileError, match=r"^a\.parquet can't be read: .*No space left on device"):
         read_label_file(path)
 
@@ -130,3 +134,32 @@ def test_a_reader_that_stands_still_is_given_up(tmp_path: Path, monkeypatch: pyt
     pl.DataFrame({"label": ["a"]}).write_parquet(path)
     with pytest.raises(LabelFileError, match="not a Parquet file that can be read"):
         read_parquet(path)
+
+
+def test_nothing_is_left_where_the_reading_process_is_killed(
+    tmp_path: Path, eventually: Callable[[Callable[[], Any], str], Any]
+) -> None:
+    """Neither the half-written table nor the process that unpacks it outlives a kill -9 of who asked for it."""
+    left = tmp_path / "temporary"
+    left.mkdir()
+    endless = tmp_path / "a.parquet"
+    os.mkfifo(endless)  # nobody ever writes to it
+    command = "import sys, pathlib, labels.formats.parquet as p; p.read_parquet(pathlib.Path(sys.argv[1]))"
+    with subprocess.Popen([sys.executable, "-c", command, endless], env=os.environ | {"TMPDIR": str(left)}) as asking:
+        children = Path(f"/proc/{asking.pid}/task/{asking.pid}/children")
+        child = int(eventually(lambda: children.read_text().split(), "the file is being read")[0])
+        asking.kill()
+    try:
+        eventually(lambda: not _runs(child), "the process ends")
+        assert list(left.iterdir()) == []
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, 9)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process that has not ended; whoever adopted it may not have asked for it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
