@@ -16,7 +16,7 @@ HARDENED = (
     *("--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp:rw,size=64m"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--memory", "1g", "--pids-limit", 100),
-    *("-p", "127.0.0.1::8000", "-e", "LOOKALIKE_ALLOW_ANONYMOUS=true"),
+    *("-p", "127.0.0.1::8000", "-e", "LOOKALIKE_ALLOW_ANONYMOUS=true", "-e", "LOOKALIKE_INFERENCE_THREADS=2"),
 )
 
 
