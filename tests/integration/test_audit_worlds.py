@@ -125,3 +125,25 @@ def test_two_hundred_rows(audited: Any, clothes: Any, evidence: str) -> None:
     assert any("only 200 rows" in warning for warning in report["warnings"])
     top = table["log_odds"].arg_sort(descending=True)[: wrong.sum()].to_numpy()
     assert wrong[top].mean() > 0.5
+
+
+UNCHECKED = "which images the model was trained on is not known"
+
+
+@pytest.mark.parametrize(("evidence", "warned"), [("auto", True), ("reference", False)])
+def test_a_model_whose_training_images_are_unknown_is_warned_of(
+    audited: Any,
+    clothes: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    evidence: str,
+    warned: bool,
+) -> None:
+    """An imported model counts as independent unless its owner says else: the report says so where nobody chose it."""
+    images, truth = clothes
+    labels = [CLASSES[k] for k in truth[:200]]
+    known, _ = audited(images[:200], labels, evidence=evidence)
+    assert not any(UNCHECKED in warning for warning in known["warnings"])
+    monkeypatch.setattr(Classifier, "training_pixels", lambda _: np.empty(0, dtype=np.uint64))
+    report, _ = audited(images[:200], labels, evidence=evidence)
+    assert report["evidence"] == "reference"
+    assert any(UNCHECKED in warning for warning in report["warnings"]) == warned

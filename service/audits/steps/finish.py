@@ -78,7 +78,12 @@ def finish(
     report["model"] = None
     if classifier is not None and plan.basis != "columns":
         report["model"] = {"name": classifier.manifest.name, "version": classifier.manifest.version}
-    report["warnings"] = [*_warnings(status, examples, fitted), *plan.warnings, *summary.warnings]
+    report["warnings"] = [
+        *_warnings(status, examples, fitted),
+        *_unchecked(plan, options, classifier, fitted),
+        *plan.warnings,
+        *summary.warnings,
+    ]
     with aside(answers / REPORT) as part:
         part.write_text(json.dumps(report, indent=1) + "\n")
 
@@ -162,4 +167,15 @@ def _warnings(status: Counter[str], examples: Mapping[str, Sequence[str]], fitte
         yield (
             f"{fitted.seen_in_training} of {status['scored']} images are among those the model was trained on: "
             "what it says of their labels is no independent evidence"
+        )
+
+
+def _unchecked(plan: Plan, options: AuditOptions, classifier: Classifier | None, fitted: Fit) -> Iterator[str]:
+    """Nobody vouched for the model's independence, and it can't be checked."""
+    if classifier is None or options.evidence != "auto" or fitted.evidence != "reference" or plan.basis != "model":
+        return
+    if not len(classifier.training_pixels()):
+        yield (
+            "which images the model was trained on is not known: if these are among them, what it says of their labels "
+            "is no independent evidence; audit with evidence=cross_validated then"
         )
