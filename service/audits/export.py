@@ -15,6 +15,7 @@ from labels.taken_names import renames
 from service.audits.decisions import Decision
 from service.audits.folder import AuditFolder
 from service.audits.input_columns import find
+from service.audits.one_at_a_time import one_at_a_time
 from service.audits.review_tools import Verified, write_fiftyone, write_label_studio
 from service.audits.steps.files import scan_table
 from service.audits.steps.finish import ROWS
@@ -69,7 +70,11 @@ def export(
     if form == "label-studio":
         edition += f"-{sha256(image_root.encode()).hexdigest()[:16]}"
     path = folder.path / f"export-{labels}-{edition}-.{ENDINGS[form]}"
-    if not path.exists():
+    if path.exists():
+        return path
+    with one_at_a_time(folder.path / ROWS):  # tasks and samples of a million rows cost half a minute of a core
+        if path.exists():
+            return path
         for old in folder.path.glob(f"export-{labels}-*-.{ENDINGS[form]}"):
             old.unlink(missing_ok=True)
         table = scan_table(folder.path / ROWS).collect()

@@ -4,12 +4,8 @@ They lie in a folder beside ``rows.parquet``, are made when a page is first aske
 several requests look at is in memory once, and the system may drop it.
 """
 
-import fcntl
 import io
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -19,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from service.audits.folder import AuditFolder
+from service.audits.one_at_a_time import one_at_a_time
 from service.audits.row_answers import RowKind
 from service.audits.steps.files import put_folder, scan_table
 from service.audits.steps.finish import ROWS, answered_revision
@@ -68,7 +65,7 @@ class RowIndex:
         """Map the index of a finished audit; makes it where ``rows.parquet`` is newer, which takes a while."""
         path = folder.path / f"index-{(folder.path / ROWS).stat().st_mtime_ns}-named"
         if not path.exists():
-            with _one_at_a_time(folder.path):  # the pages ask several things at once
+            with one_at_a_time(folder.path):  # the pages ask several things at once
                 if not path.exists():
                     for old in folder.path.glob("index-*"):
                         shutil.rmtree(old, ignore_errors=True)
@@ -90,17 +87,6 @@ class RowIndex:
     def __len__(self) -> int:
         """Rows."""
         return len(self.given)
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Keep other threads and processes out that want the same of this folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _columns(folder: AuditFolder) -> dict[str, NDArray[Any]]:

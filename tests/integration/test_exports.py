@@ -2,10 +2,16 @@
 
 import csv
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
 import pytest
+
+from service.audits.export import export
+from service.audits.folder import AuditFolder
+from service.audits.review_tools import write_label_studio
 
 SCORES = ["p_wrong", "log_odds", "p_confusable", "flagged", "suggested_label", "kind"]
 ANSWERS = ["status", *SCORES]
@@ -182,3 +188,27 @@ def test_formulas_are_disarmed_for_spreadsheets_alone(service: Any, kit: Any) ->
         found[form] = [row[2] for row in csv.reader(io.StringIO(content, newline=""))][1:]
     assert found["csv"] == cells
     assert found["csv-spreadsheet"] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "a=1", ""]
+
+
+def test_an_export_that_several_ask_for_is_written_once(
+    service: Any, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks for Label Studio cost much: of those who ask together one makes them, and all get the same file."""
+    written: list[Any] = []
+
+    def write(folder: AuditFolder, *rest: Any) -> None:
+        written.append(folder)
+        write_label_studio(folder, *rest)
+
+    monkeypatch.setattr("service.audits.export.write_label_studio", write)
+    folder = AuditFolder(service.data_dir / "audits" / whole.rpartition("/")[2])
+    together = threading.Barrier(4)
+
+    def ask(_: int) -> Any:
+        together.wait()
+        return export(folder, "label-studio", "given", {}, image_root="/once/")
+
+    with ThreadPoolExecutor(4) as threads:
+        paths = list(threads.map(ask, range(4)))
+    assert len(written) == 1
+    assert len(set(paths)) == 1
