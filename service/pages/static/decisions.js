@@ -15,7 +15,8 @@ const saving = new Set();
 
 /**
  * Decide about rows: `[[row, verdict], ...]`; each row gets its new decision, or that of whoever was quicker.
- * Resolves to what takes it back. Rejects with a `Problem` where nothing could be saved.
+ * Resolves to what takes it back, or to null where all was decided by others in the meantime. Rejects with a `Problem`
+ * where nothing could be saved.
  */
 export function decide(decided) {
   const saved = save(decided);
@@ -39,14 +40,18 @@ async function save(decided) {
   for (const other of conflicts) contest(...wanted.get(other.row), other);
   refreshTrust();
   const contested = new Set(conflicts.map((each) => each.row));
-  return () => decide(before.filter(([row]) => !contested.has(row.row)));
+  return contested.size < decided.length ? () => decide(before.filter(([row]) => !contested.has(row.row))) : null;
 }
 
 /** Somebody else decided in the meantime: say what, and leave it, or put one's own over it. */
 function contest(row, mine, other) {
   if (words(verdictOf(other)) === words(mine)) return; // both said the same
   message("warn", `${other.author ?? "Somebody"} decided about this image in the meantime: ${words(other)}. You said: ${words(mine)}.`,
-    ["Take mine instead", () => decide([[row, mine]]).catch((error) => message("bad", error.message))]);
+    ["Take mine instead", () => {
+      const saved = decide([[row, mine]]);
+      remember(saved, () => {});
+      saved.catch((error) => message("bad", error.message));
+    }]);
 }
 
 const past = [];
@@ -57,10 +62,11 @@ export function remember(saved, again) {
   const step = { saved, again };
   past.push(step);
   offerUndo();
-  saved.catch(() => {
+  const forget = () => {
     if (past.includes(step)) past.splice(past.indexOf(step), 1);
     offerUndo();
-  });
+  };
+  saved.then((back) => back ?? forget(), forget);
 }
 
 /** Take back what was decided last; one after the other, as each names the decision that it undoes. */
@@ -73,7 +79,8 @@ export function takeBack() {
 async function undo(step) {
   try {
     const back = await step.saved.catch(() => null); // was not saved, which was said
-    await back?.();
+    if (!back) return;
+    await back();
   } catch (error) {
     past.push(step);
     offerUndo();
