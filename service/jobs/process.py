@@ -34,4 +34,6 @@ def _obey(worker: Worker) -> None:
 
 
 if __name__ == "__main__":
-    work(Settings.model_validate_json(sys.stdin.readline()), sys.stdin.readline().strip(), _obey)
+    settings, name = sys.stdin.readline(), sys.stdin.readline()
+    if name:  # else the server was killed before it had said them
+        work(Settings.model_validate_json(settings), name.strip(), _obey)
