@@ -1,5 +1,6 @@
 """The devices and processes that a training runs on, by Lightning Fabric."""
 
+import atexit
 import os
 from typing import Literal
 
@@ -40,4 +41,12 @@ def make_fabric(device: Device = "auto", precision: Precision = "auto") -> Fabri
         precision="bf16-mixed" if halves else "32-true",
     )
     fabric.launch()
+    if fabric.world_size > 1:
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Leave the other processes in good order: gloo's threads, left running, may abort an interpreter that ends."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()

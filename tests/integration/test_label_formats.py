@@ -388,7 +388,7 @@ def test_hostile_folders_fail_their_audit_alone(service: Any, files: dict[str, b
     answer = post(service, {"images": ("i.zip", zipped(files))})
     state = service.ended(answer.headers["Location"])
     assert state["status"] == "failed"
-    assert "images.zip" in state["error"]
+    assert "i.zip" in state["error"]
     assert message in state["error"]
 
 
